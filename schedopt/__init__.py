@@ -1,0 +1,3 @@
+"""Optimal unmasking schedules for masked diffusion language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,97 @@
+"""The dilated order of DUS and its groups."""
+
+from __future__ import annotations
+
+
+def dilated_strides(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, ...]:
+    """Spacings floor(length / base^skip), each next one floor(previous / base), down to >= 1.
+
+    Example:
+        >>> dilated_strides(48)
+        (24, 12, 6, 3, 1)
+    """
+    if length < 1:
+        raise ValueError(f"need length >= 1, got {length}")
+    if base < 2:
+        raise ValueError(f"need base >= 2, got {base}")
+    if skip < 1:
+        raise ValueError(f"need skip >= 1, got {skip}")
+    strides = []
+    stride = length // base**skip
+    while stride >= 1:
+        strides.append(stride)
+        stride //= base
+    return tuple(strides)
+
+
+def dilated_groups(length: int, *, base: int = 2, skip: int = 1) -> tuple[tuple[int, ...], ...]:
+    """Groups of DUS: each round reveals the multiples of its spacing that are still masked.
+
+    Positions that no spacing reaches form a last group.
+
+    Args:
+        length: Block length B >= 1.
+        base: Spacings shrink by this factor, >= 2.
+        skip: The first spacing is floor(B / base^skip), >= 1.
+
+    Returns:
+        Non-empty groups of ascending positions that partition 0..B-1. For B = base^R and
+        skip 1 there are R groups of sizes base, base(base-1), base^2 (base-1), ...
+
+    Raises:
+        ValueError: An argument below its least value.
+
+    References:
+        DUS, arXiv:2506.19037; the groups are those of its section 3 for any B.
+
+    Example:
+        >>> dilated_groups(8)
+        ((0, 4), (2, 6), (1, 3, 5, 7))
+    """
+    groups: list[tuple[int, ...]] = []
+    known: set[int] = set()
+    for stride in (*dilated_strides(length, base=base, skip=skip), 1):
+        fresh = tuple(p for p in range(0, length, stride) if p not in known)
+        if fresh:
+            groups.append(fresh)
+            known.update(fresh)
+    return tuple(groups)
+
+
+def dilated_order(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, ...]:
+    """The order whose prefixes at DUS's group ends are DUS's groups, evenly spread in between.
+
+    Inside a group, positions are swept by their distance to the nearest multiple of the
+    previous spacing on their left, and for equal distance in the order in which those
+    multiples were revealed. For length = base^R this is the base's van der Corput order.
+
+    Args:
+        length: Block length B >= 1.
+        base: As for ``dilated_groups``.
+        skip: As for ``dilated_groups``.
+
+    Returns:
+        A permutation of 0..B-1.
+
+    Raises:
+        ValueError: An argument below its least value.
+
+    References:
+        theory, section 11.1: DUS is a digit-reversal order with boundaries base, base^2, ...
+
+    Example:
+        >>> dilated_order(8)
+        (0, 4, 2, 6, 1, 5, 3, 7)
+        >>> dilated_order(9, base=3)
+        (0, 3, 6, 1, 4, 7, 2, 5, 8)
+    """
+    rank: dict[int, int] = {}
+    previous = length
+    for stride in (*dilated_strides(length, base=base, skip=skip), 1):
+        fresh = [p for p in range(0, length, stride) if p not in rank]
+        # (distance to the left anchor, when that anchor was revealed); no anchors at first.
+        swept = [(p % previous, rank.get(p - p % previous, 0), p) for p in fresh]
+        for _, _, position in sorted(swept):
+            rank[position] = len(rank)
+        previous = stride
+    return tuple(rank)
