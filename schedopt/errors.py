@@ -58,6 +58,12 @@ class FormatError(InputError):
         self.json_path = json_path
 
 
+class OutputError(SchedoptError, OSError):
+    """A file cannot be written; what was there before is still there."""
+
+    exit_code = 1
+
+
 class NoisyEstimateError(SchedoptError):
     """An estimate is too uncertain to choose a schedule by.
 

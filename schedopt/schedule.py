@@ -163,7 +163,7 @@ class UnmaskingSchedule:
         object.__setattr__(self, "length", int(self.length))
         sizes = _check_sizes("step_sizes", self.step_sizes, self.length)
         object.__setattr__(self, "step_sizes", sizes)
-        if self.order.is_fixed:
+        if self.order.permutation is not None:  # the only order that can have another length
             self.order.permutation_for(self.length)
         if self.models is not None:
             if self.blocks is not None:

@@ -1,0 +1,526 @@
+"""Train the bundled byte-level masked diffusion models on the Python standard library.
+
+Two stages, so that the corpus can be built where the interpreter's sources are complete:
+
+    python experiments/train_bundled.py corpus --out build/corpus.npz
+    python experiments/train_bundled.py train --corpus build/corpus.npz --out build/models
+    python experiments/train_bundled.py install --corpus build/corpus.npz --models build/models
+
+``train`` was run on one NVIDIA H200 (bf16, torch 2.11) and keeps to its ``--minutes``;
+``--smoke`` runs a few steps on a CPU. ``install`` puts the two small models, their cards and
+the held-out text into ``schedopt/assets``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import platform
+import sysconfig
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from schedopt.models.transformer import ARCHITECTURE, LLaDA, LLaDAConfig
+
+EOS_ID, MASK_ID, VOCAB_SIZE = 256, 257, 258
+WINDOW = 256  # bytes the models see at once
+HELD_OUT_SHARE = 0.05
+OVERLAP = 64  # a held-out window that shares this many bytes with training text is dropped
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model: its shape and how it is trained."""
+
+    name: str
+    d_model: int
+    n_layers: int
+    n_heads: int
+    mlp_hidden_size: int
+    share_of_time: float
+    batch_tokens: int
+    windows: tuple[tuple[int, float], ...]  # (length, probability)
+    muon_lr: float = 0.02
+    adam_lr: float = 3e-3
+
+    def config(self) -> LLaDAConfig:
+        return LLaDAConfig(
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_heads,
+            mlp_hidden_size=self.mlp_hidden_size,
+            vocab_size=VOCAB_SIZE,
+            max_sequence_length=WINDOW,
+            rope_theta=10000.0,
+            mask_token_id=MASK_ID,
+            eos_token_id=EOS_ID,
+        )
+
+
+# The small models also see shorter windows, since a CPU user fits on those.
+SHORT = ((256, 0.6), (128, 0.25), (64, 0.15))
+RECIPES = (
+    Recipe("base", 512, 12, 8, 832, 0.66, 512 * 256, ((256, 1.0),), adam_lr=2e-3),
+    Recipe("tiny", 128, 4, 4, 352, 0.22, 512 * 256, SHORT),
+    Recipe("tiny-light", 96, 2, 4, 256, 0.12, 512 * 256, SHORT),
+)
+
+
+# ---------------------------------------------------------------- corpus
+
+
+def is_held_out(relative: str) -> bool:
+    """Whether a file is held out: 5 % of the files, by the hash of the name alone."""
+    digest = hashlib.sha256(relative.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < HELD_OUT_SHARE * 2**64
+
+
+def read_library() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Training and held-out files of the running interpreter's standard library, deduplicated."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    seen: set[bytes] = set()
+    train: dict[str, bytes] = {}
+    held_out: dict[str, bytes] = {}
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root).as_posix()
+        if relative.startswith(("site-packages/", "dist-packages/")):
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # test data in other encodings
+        # Lines count without their trailing blanks, so that copies differ in more than white space.
+        body = "\n".join(line.rstrip() for line in text.splitlines()).strip() + "\n"
+        digest = hashlib.sha256(body.encode()).digest()
+        if len(body) < OVERLAP or digest in seen:
+            continue
+        seen.add(digest)
+        (held_out if is_held_out(relative) else train)[relative] = body.encode()
+    return train, held_out
+
+
+def rolling_hashes(data: NDArray[np.uint8], width: int) -> NDArray[np.uint64]:
+    """Hash of every substring of ``width`` bytes: a polynomial modulo 2^64, by prefix sums."""
+    multiplier = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
+
+    def powers(base: int) -> NDArray[np.uint64]:
+        steps = np.full(len(data), base, dtype=np.uint64)
+        steps[:1] = 1
+        return np.multiply.accumulate(steps)
+
+    sums = np.cumsum((data + np.uint64(1)) * powers(multiplier))
+    sums = np.concatenate([np.zeros(1, np.uint64), sums])
+    windows = sums[width:] - sums[:-width]
+    return windows * powers(pow(multiplier, -1, 2**64))[: len(windows)]
+
+
+def join(files: dict[str, bytes]) -> NDArray[np.int16]:
+    """All files in one stream of tokens, each followed by the end token."""
+    parts: list[NDArray[np.int16]] = []
+    for body in files.values():
+        parts += [np.frombuffer(body, np.uint8).astype(np.int16), np.array([EOS_ID], np.int16)]
+    return np.concatenate(parts)
+
+
+def build_corpus(out: Path) -> None:
+    """Write training stream, clean held-out windows, and the default text."""
+    train, held_out = read_library()
+    known = np.unique(
+        np.concatenate(
+            [rolling_hashes(np.frombuffer(b, np.uint8), OVERLAP) for b in train.values()]
+        )
+    )
+    windows, excerpts, dropped = [], [], 0
+    for name, body in held_out.items():
+        data = np.frombuffer(body, np.uint8)
+        hashes = rolling_hashes(data, OVERLAP)
+        seen = known[np.searchsorted(known, hashes).clip(max=len(known) - 1)] == hashes
+        counts = np.concatenate([[0], np.cumsum(seen)])
+        for start in range(0, len(data) - WINDOW + 1, WINDOW):
+            inside = counts[start + WINDOW - OVERLAP + 1] - counts[start]
+            if inside:
+                dropped += 1
+            else:
+                windows.append(data[start : start + WINDOW])
+        excerpts += clean_excerpts(name, body, seen)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        out,
+        train=join(train),
+        held_out=np.stack(windows).astype(np.int16),
+        text=np.array(json.dumps(excerpts)),
+        about=np.array(
+            json.dumps(
+                {
+                    "interpreter": platform.python_version(),
+                    "train_files": len(train),
+                    "train_bytes": sum(map(len, train.values())),
+                    "held_out_files": len(held_out),
+                    "held_out_bytes": sum(map(len, held_out.values())),
+                    "held_out_windows": len(windows),
+                    "held_out_windows_dropped_for_overlap": dropped,
+                }
+            )
+        ),
+    )
+    print(np.load(out)["about"])
+
+
+def clean_excerpts(name: str, body: bytes, seen: NDArray[np.bool_]) -> list[dict[str, str]]:
+    """Stretches of whole lines without a substring that training has seen, 0.5 to 4 KiB each."""
+    overlapping = np.zeros(len(body), dtype=bool)
+    for start in np.flatnonzero(seen):
+        overlapping[start : start + OVERLAP] = True
+    excerpts: list[dict[str, str]] = []
+    stretch: list[bytes] = []
+    position = 0
+    kept = 0
+
+    def flush() -> None:
+        nonlocal kept
+        text = b"".join(stretch)
+        if 512 <= len(text) and kept + len(text) <= 8192:  # no file dominates the default text
+            excerpts.append({"name": name, "text": text.decode()})
+            kept += len(text)
+        stretch.clear()
+
+    for line in body.splitlines(keepends=True):
+        if overlapping[position : position + len(line)].any():
+            flush()
+        else:
+            stretch.append(line)
+            if sum(map(len, stretch)) > 4096:
+                flush()
+        position += len(line)
+    flush()
+    return excerpts
+
+
+# ---------------------------------------------------------------- objective
+
+
+def draw_masks(
+    batch: int, length: int, generator: torch.Generator, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Masked positions of a batch and the weight of each in the loss.
+
+    65 % any order: k positions masked, k uniform on 1..length. 25 % semi-autoregressive: the
+    left is known, k of a block's positions are masked, everything right of it is masked and not
+    scored. 10 % infill: k positions of a span are masked. Counts are stratified over the batch.
+    Weights make each row the mean over its k scored positions, so that the batch mean over the
+    first kind estimates the any-order NLL a token.
+
+    Returns:
+        ``masked`` and ``weights``, each shape (batch, length).
+    """
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=device)
+
+    kind = uniform(batch)
+    semi, span = kind < 0.25, (kind >= 0.25) & (kind < 0.35)
+    exponents = torch.arange(3, int(math.log2(length)) + 1, device=device)  # blocks 8..length
+    widths = 2 ** exponents[(uniform(batch) * len(exponents)).long()]
+    widths = torch.where(
+        semi, widths, torch.where(span, 2 + (uniform(batch) * (length // 2)).long(), length)
+    )
+    starts = (uniform(batch) * (length - widths + 1)).long()
+    position = torch.arange(length, device=device)
+    inside = (position >= starts[:, None]) & (position < (starts + widths)[:, None])
+    strata = (torch.randperm(batch, generator=generator, device=device) + uniform(batch)) / batch
+    counts = 1 + (strata * widths).long()  # uniform on 1..width
+    noise = uniform(batch, length).masked_fill(~inside, 2.0)
+    scored = noise.argsort(dim=1).argsort(dim=1) < counts[:, None]
+    right = semi[:, None] & (position >= (starts + widths)[:, None])
+    return scored | right, scored / counts[:, None]
+
+
+def held_out_bits(network: LLaDA, windows: Tensor, seed: int) -> tuple[float, float]:
+    """Held-out bits per byte, any order, uniform over masked counts, with its standard error."""
+    generator = torch.Generator(device=windows.device).manual_seed(seed)
+    count, length = windows.shape
+    strata = torch.randperm(count, generator=generator, device=windows.device)
+    masked_counts = 1 + strata * length // count
+    noise = torch.rand(count, length, generator=generator, device=windows.device)
+    masked = noise.argsort(dim=1).argsort(dim=1) < masked_counts[:, None]
+    means = []
+    with torch.inference_mode(), torch.autocast(windows.device.type, torch.bfloat16):
+        for tokens, hidden in zip(windows.split(256), masked.split(256), strict=True):
+            logits = network(tokens.masked_fill(hidden, MASK_ID)).float()
+            logits[..., MASK_ID] = -torch.inf
+            nll = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
+            means.append((nll * hidden).sum(1) / hidden.sum(1))
+    bits = torch.cat(means).double() / math.log(2.0)
+    return float(bits.mean()), float(bits.std() / len(bits) ** 0.5)
+
+
+# ---------------------------------------------------------------- training
+
+
+def initialise(network: LLaDA, generator: torch.Generator) -> None:
+    for name, parameter in network.named_parameters():
+        if parameter.ndim < 2:
+            continue
+        if name.endswith(("attn_out.weight",)) or (".blocks." in name and "ff_out" in name):
+            torch.nn.init.zeros_(parameter)  # each residual branch starts silent
+        else:
+            std = 0.02 if "wte" in name else parameter.shape[1] ** -0.5
+            torch.nn.init.normal_(parameter, std=std, generator=generator)
+
+
+def train_one(
+    recipe: Recipe, train: Tensor, windows: Tensor, seconds: float, seed: int, smoke: bool
+) -> tuple[LLaDA, dict[str, object]]:
+    device = train.device
+    started = time.monotonic()
+    generator = torch.Generator(device=device).manual_seed(seed)
+    network = LLaDA(recipe.config()).to(device)
+    initialise(network, generator)
+    if device.type == "cuda":
+        for module in network.modules():
+            if type(module).__name__ == "Block":
+                module.compile(dynamic=False)
+    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and ".blocks." in n]
+    others = [p for n, p in network.named_parameters() if not (p.ndim == 2 and ".blocks." in n)]
+    optimisers: list[torch.optim.Optimizer] = [
+        torch.optim.Muon(matrices, lr=recipe.muon_lr, momentum=0.95, weight_decay=0.01),
+        torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+    base_rates = [o.param_groups[0]["lr"] for o in optimisers]
+    lengths = np.array([w for w, _ in recipe.windows])
+    chances = np.array([p for _, p in recipe.windows])
+    picker = np.random.default_rng(seed)
+    losses: list[float] = []
+    running = torch.zeros((), device=device)
+    step, progress = 0, 0.0
+    while progress < 1.0:
+        # The schedule runs on the clock: the run ends on time whatever the machine's speed.
+        length = int(picker.choice(lengths, p=chances))
+        batch = (1024 if smoke else recipe.batch_tokens) // length
+        warmup = min(1.0, (step + 1) / 100)
+        rate = warmup * min(1.0, (1.0 - progress) / 0.6)
+        for optimiser, base in zip(optimisers, base_rates, strict=True):
+            for group in optimiser.param_groups:
+                group["lr"] = base * rate
+        starts = torch.randint(len(train) - length, (batch, 1), generator=generator, device=device)
+        tokens = train[starts + torch.arange(length, device=device)].long()
+        masked, weights = draw_masks(batch, length, generator, device)
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = network.hidden(tokens.masked_fill(masked, MASK_ID))
+            logits = network.head(hidden)
+        nll = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction="none")
+        loss = (nll.view_as(weights) * weights).sum() / batch
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        running += loss.detach()
+        step += 1
+        if step % 50 == 0 or smoke:
+            losses.append(float(running) / (1 if smoke else 50) / math.log(2.0))
+            running.zero_()
+            if step % 500 == 0:
+                print(
+                    f"{recipe.name} step {step} {time.monotonic() - started:.0f} s "
+                    f"train {losses[-1]:.3f} bits",
+                    flush=True,
+                )
+        progress = step / 3 if smoke else (time.monotonic() - started) / seconds
+    bits, stderr = held_out_bits(network, windows, seed=1)
+    record: dict[str, object] = {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "flops_per_256_byte_pass": network.config.flops(WINDOW),
+        "steps": step,
+        "tokens": step * recipe.batch_tokens,
+        "seconds": round(time.monotonic() - started, 1),
+        "held_out_bits_per_byte": round(bits, 4),
+        "held_out_stderr": round(stderr, 4),
+        "train_bits_every_50_steps": [round(x, 3) for x in losses],
+        "recipe": asdict(recipe),
+        "seed": seed,
+    }
+    print(json.dumps({k: v for k, v in record.items() if "every" not in k}), flush=True)
+    return network, record
+
+
+def published_config(config: LLaDAConfig) -> dict[str, object]:
+    """The config with the fields and fixed options that LLaDA publishes."""
+    return {
+        "architectures": [ARCHITECTURE],
+        "model_type": "llada",
+        "activation_type": "silu",
+        "alibi": False,
+        "attention_layer_norm": False,
+        "bias_for_layer_norm": False,
+        "block_group_size": 1,
+        "block_type": "llama",
+        "d_model": config.d_model,
+        "embedding_size": config.vocab_size,
+        "eos_token_id": config.eos_token_id,
+        "include_bias": False,
+        "include_qkv_bias": False,
+        "input_emb_norm": False,
+        "layer_norm_type": "rms",
+        "layer_norm_with_affine": True,
+        "mask_token_id": config.mask_token_id,
+        "max_sequence_length": config.max_sequence_length,
+        "mlp_hidden_size": config.mlp_hidden_size,
+        "multi_query_attention": None,
+        "n_heads": config.n_heads,
+        "n_kv_heads": config.n_kv_heads,
+        "n_layers": config.n_layers,
+        "pad_token_id": config.eos_token_id,
+        "rms_norm_eps": config.rms_norm_eps,
+        "rope": True,
+        "rope_full_precision": True,
+        "rope_theta": config.rope_theta,
+        "scale_logits": False,
+        "torch_dtype": "float16",
+        "vocab_size": config.vocab_size,
+        "weight_tying": config.weight_tying,
+    }
+
+
+def train_all(args: argparse.Namespace) -> None:
+    started = time.monotonic()
+    torch.set_float32_matmul_precision("high")
+    corpus = np.load(args.corpus)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    train = torch.from_numpy(corpus["train"]).to(device)
+    windows = torch.from_numpy(corpus["held_out"].astype(np.int64)).to(device)
+    if args.smoke:
+        windows = windows[:64]
+    chosen = [r for r in RECIPES if not args.only or r.name in args.only.split(",")]
+    # What is left of the clock is shared out as the recipes say; 5 % is kept for the evaluations.
+    total = sum(r.share_of_time for r in chosen)
+    for recipe in chosen:
+        seconds = 0.95 * 60.0 * args.minutes * recipe.share_of_time / total
+        network, record = train_one(recipe, train, windows, seconds, args.seed, args.smoke)
+        record |= {
+            "corpus": json.loads(str(corpus["about"])),
+            "machine": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            "torch": torch.__version__,
+        }
+        folder = Path(args.out) / recipe.name
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.half().contiguous().cpu() for k, v in network.state_dict().items()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        write_json(folder / "config.json", published_config(network.config))
+        write_json(folder / "tokenizer_config.json", {"tokenizer_class": "ByteTokenizer"})
+        write_json(folder / "training.json", record)
+    print(f"all trained in {time.monotonic() - started:.0f} s", flush=True)
+
+
+def write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+# ---------------------------------------------------------------- packaging
+
+CARD = """# {name}
+
+A byte-level masked diffusion language model that ships with schedopt, for demonstrations and
+tests.
+
+- Architecture: {layers} layers of width {width}, {heads} heads, SwiGLU of width {mlp}, RMSNorm,
+  RoPE, no causal mask; {parameters:,} parameters, {flops:.3g} FLOPs a pass of 256 bytes; tensors
+  and config named as LLaDA publishes them, weights in fp16. Tokens 0-255 are bytes, 256 ends a text,
+  257 is the mask.
+- Corpus: the {train_files} Python files ({train_bytes:,} bytes) of the standard library of CPython
+  {interpreter} (tests included, deduplicated by content); 5 % of the files, chosen by the hash of
+  their names, are held out. Licence of the corpus: PSF License Version 2
+  (`../LICENSE-PSF-2.0.txt`).
+- Objective: masked cross-entropy; 65 % any-order with a uniform masked count, 25 %
+  semi-autoregressive blocks, 10 % spans; windows of {windows} bytes.
+- Training: {steps} steps of 131,072 bytes, seed {seed}, {seconds:.0f} s on {machine}
+  (`experiments/train_bundled.py`).
+- Held-out loss: **{bits:.3f} ± {stderr:.3f} bits per byte** (any order, uniform over masked
+  counts), over {held_out_windows} windows of 256 bytes that share no 64 bytes with the training text.
+- Limits: it knows Python-like bytes and nothing else; it is no assistant.
+"""
+
+
+def install(args: argparse.Namespace) -> None:
+    corpus = np.load(args.corpus)
+    assets = Path(__file__).resolve().parent.parent / "schedopt" / "assets"
+    assets.mkdir(exist_ok=True)
+    for name in ("tiny", "tiny-light"):
+        source, target = Path(args.models) / name, assets / name
+        target.mkdir(exist_ok=True)
+        record = json.loads((source / "training.json").read_text())
+        config = json.loads((source / "config.json").read_text())
+        for file in ("model.safetensors", "config.json", "tokenizer_config.json"):
+            (target / file).write_bytes((source / file).read_bytes())
+        about = record["corpus"]
+        (target / "MODEL_CARD.md").write_text(
+            CARD.format(
+                name=name,
+                layers=config["n_layers"],
+                width=config["d_model"],
+                heads=config["n_heads"],
+                mlp=config["mlp_hidden_size"],
+                parameters=record["parameters"],
+                flops=record["flops_per_256_byte_pass"],
+                windows=" or ".join(str(w) for w, _ in record["recipe"]["windows"]),
+                steps=record["steps"],
+                seed=record["seed"],
+                seconds=record["seconds"],
+                machine=f"one {record['machine']}",
+                bits=record["held_out_bits_per_byte"],
+                stderr=record["held_out_stderr"],
+                **{k: about[k] for k in about if k != "held_out_bytes"},
+            )
+        )
+    excerpts = json.loads(str(corpus["text"]))
+    with (assets / "heldout.jsonl").open("w", encoding="utf-8") as stream:
+        for excerpt in excerpts:
+            stream.write(json.dumps(excerpt, ensure_ascii=False) + "\n")
+    licence = Path(sysconfig.get_paths()["stdlib"]) / "LICENSE.txt"
+    (assets / "LICENSE-PSF-2.0.txt").write_bytes(licence.read_bytes())
+    results = Path(__file__).resolve().parent / "results"
+    results.mkdir(exist_ok=True)
+    records = {
+        p.parent.name: json.loads(p.read_text())
+        for p in sorted(Path(args.models).glob("*/training.json"))
+    }
+    write_json(results / "train_bundled.json", records)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    commands = parser.add_subparsers(dest="command", required=True)
+    corpus = commands.add_parser("corpus", help="build the corpus from the running interpreter")
+    corpus.add_argument("--out", required=True, type=Path)
+    train = commands.add_parser("train", help="train the models")
+    train.add_argument("--corpus", required=True)
+    train.add_argument("--out", required=True)
+    train.add_argument("--minutes", type=float, default=7.5)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--only", help="names of the models to train, with commas")
+    train.add_argument("--smoke", action="store_true", help="three small steps, to try the script")
+    into = commands.add_parser("install", help="put the small models and the text into the package")
+    into.add_argument("--corpus", required=True)
+    into.add_argument("--models", required=True)
+    args = parser.parse_args()
+    if args.command == "corpus":
+        build_corpus(args.out)
+    elif args.command == "train":
+        train_all(args)
+    else:
+        install(args)
+
+
+if __name__ == "__main__":
+    main()

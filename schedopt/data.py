@@ -1,0 +1,194 @@
+"""Text to windows of tokens: what models are measured on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from schedopt.errors import InputError, MissingInputError, UsageError
+from schedopt.models.load import ASSETS
+from schedopt.models.tokenizer import Tokenizer
+
+BUNDLED_TEXT: Final = ASSETS / "heldout.jsonl"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents and where they come from.
+
+    Args:
+        name: The file, or ``bundled``.
+        sha256: Of the file's bytes.
+        documents: Text of each document, in order.
+    """
+
+    name: str
+    sha256: str
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Equal-length stretches of text, each a context and the positions to be sampled.
+
+    Args:
+        tokens: Shape (N, context + length), token ids without masks.
+        documents: Shape (N,), the document each window is cut from; standard errors are
+            over documents.
+        context: How many leading tokens are known to the sampler.
+    """
+
+    tokens: Tensor
+    documents: NDArray[np.int64]
+    context: int
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 2 or len(self.tokens) != len(self.documents):
+            raise UsageError(
+                f"windows: need tokens (N, L) and N documents, got {tuple(self.tokens.shape)} "
+                f"and {self.documents.shape}"
+            )
+        if len(self.tokens) == 0:
+            raise InputError("windows: there are none")
+        if not 0 <= self.context < self.tokens.shape[1]:
+            raise UsageError(
+                f"context: need 0 <= context < {self.tokens.shape[1]} tokens, got {self.context}"
+            )
+
+    @property
+    def length(self) -> int:
+        """Positions to be sampled, after the context."""
+        return int(self.tokens.shape[1]) - self.context
+
+    def __len__(self) -> int:
+        return int(self.tokens.shape[0])
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Windows:
+        """The windows with these indices, in this order."""
+        picks = np.asarray(rows, dtype=np.int64)
+        return Windows(self.tokens[torch.from_numpy(picks)], self.documents[picks], self.context)
+
+    def split(self, share: float, *, seed: int) -> tuple[Windows, Windows]:
+        """Two sets without a common document; the first has about ``share`` of the windows.
+
+        Raises:
+            InputError: There is only one document, so that nothing is left for the second set.
+        """
+        names = np.unique(self.documents)
+        if len(names) < 2:
+            raise InputError(
+                f"{len(names)} document: need at least 2 to hold some out",
+                hint="give more text, or a .jsonl file with several records",
+            )
+        shuffled = np.random.default_rng([seed, len(names)]).permutation(names)
+        sizes = np.array([np.count_nonzero(self.documents == d) for d in shuffled])
+        cut = int(np.searchsorted(np.cumsum(sizes), share * len(self))) + 1
+        first = np.isin(self.documents, shuffled[: min(cut, len(names) - 1)])
+        return self.take(np.flatnonzero(first)), self.take(np.flatnonzero(~first))
+
+
+def read_corpus(path: str | Path | None = None) -> Corpus:
+    """Read a ``.txt`` file (one document) or a ``.jsonl`` file (one record with ``text`` a line).
+
+    Args:
+        path: The file; None for the bundled held-out text.
+
+    Raises:
+        MissingInputError: No such file.
+        InputError: Not UTF-8, a record without text, or nothing but blanks.
+
+    Example:
+        >>> len(read_corpus().documents) > 100
+        True
+    """
+    source = BUNDLED_TEXT if path is None else Path(path)
+    name = "bundled" if path is None else str(path)
+    if source.suffix not in (".txt", ".jsonl"):
+        raise UsageError(f"{name}: need a .txt or .jsonl file")
+    try:
+        raw = source.read_bytes()
+    except OSError as error:
+        raise MissingInputError(f"{name}: cannot be read: {error.strerror}") from error
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from error
+    if source.suffix == ".txt":
+        documents = [text]
+    else:
+        documents = [
+            _record_text(line, f"{name}:{number}")
+            for number, line in enumerate(text.split("\n"), start=1)
+            if line.strip()
+        ]
+    if not any(document.strip() for document in documents):
+        raise InputError(f"{name}: the text is empty", hint="give a file that holds some text")
+    return Corpus(name, hashlib.sha256(raw).hexdigest(), tuple(documents))
+
+
+def _record_text(line: str, where: str) -> str:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON: {error}") from error
+    text = record.get("text") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        raise InputError(f"{where}: need an object with a string 'text', got {line[:60]!r}")
+    return text
+
+
+def cut_windows(
+    corpus: Corpus, tokenizer: Tokenizer, *, context: int, length: int, limit: int | None = None
+) -> Windows:
+    """Cut documents into consecutive windows of context + length tokens; short ends are dropped.
+
+    A corpus of a single document has no others to take standard errors over: there each
+    window counts as a document.
+
+    Args:
+        corpus: The text.
+        tokenizer: Of the model to be measured.
+        context: Known tokens at the left of each window, >= 0.
+        length: Tokens to be sampled, >= 1.
+        limit: Keep at most so many windows, spread evenly over the corpus.
+
+    Raises:
+        InputError: No document is long enough for one window.
+        UsageError: A length out of range.
+    """
+    if length < 1 or context < 0:
+        raise UsageError(f"need length >= 1 and context >= 0, got {length} and {context}")
+    size = context + length
+    rows: list[list[int]] = []
+    owners: list[int] = []
+    longest = 0
+    for index, document in enumerate(corpus.documents):
+        tokens = tokenizer.encode(document)
+        longest = max(longest, len(tokens))
+        for start in range(0, len(tokens) - size + 1, size):
+            rows.append(tokens[start : start + size])
+            owners.append(index)
+    if not rows:
+        raise InputError(
+            f"{corpus.name}: the longest document has {longest} tokens, a window needs {size} "
+            f"(context {context} + length {length})",
+            hint="give longer text, or smaller --length or --context",
+        )
+    documents = np.array(owners, dtype=np.int64)
+    if len(corpus.documents) == 1:
+        documents = np.arange(len(rows), dtype=np.int64)
+    windows = Windows(torch.tensor(rows, dtype=torch.int64), documents, context)
+    if limit is not None and limit < len(windows):
+        if limit < 1:
+            raise UsageError(f"limit: need at least 1 window, got {limit}")
+        windows = windows.take(np.linspace(0, len(windows) - 1, limit).round().astype(np.int64))
+    return windows

@@ -1,0 +1,41 @@
+"""Strict, versioned files for curves, surfaces and schedules, written whole or not at all."""
+
+from schedopt.files.atomic import write_atomic
+from schedopt.files.codec import FORMATS, dumps, loads
+from schedopt.files.disk import (
+    load,
+    read_curve,
+    read_measure,
+    read_schedule,
+    read_surface,
+    validate,
+    write,
+)
+from schedopt.files.formats import (
+    AnyFile,
+    CurveFile,
+    Prediction,
+    SchedoptFile,
+    ScheduleFile,
+    SurfaceFile,
+)
+
+__all__ = [
+    "FORMATS",
+    "AnyFile",
+    "CurveFile",
+    "Prediction",
+    "SchedoptFile",
+    "ScheduleFile",
+    "SurfaceFile",
+    "dumps",
+    "load",
+    "loads",
+    "read_curve",
+    "read_measure",
+    "read_schedule",
+    "read_surface",
+    "validate",
+    "write",
+    "write_atomic",
+]

@@ -1,0 +1,93 @@
+"""The one thing the toolkit asks of a model: conditionals of queried positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from schedopt.errors import InputError
+from schedopt.models.tokenizer import Tokenizer
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """A masked diffusion model, or an exact law, seen as an oracle of conditional marginals.
+
+    Tokens are integers of shape (B, L) with ``mask_id`` where a position is unknown; queries
+    are booleans of the same shape. Rows come back in row-major order of the queries, on the
+    device of the model. The mask token has probability 0 in every row.
+
+    Attributes:
+        vocab_size: Width V of the distributions.
+        mask_id: Token that stands for an unknown position.
+        eos_id: Token that ends a text, or None.
+        max_length: Longest sequence L, or None where any will do.
+        fixed_length: Whether only sequences of exactly ``max_length`` are in distribution.
+        device: Where tokens go and rows come from.
+        tokenizer: Turns text into tokens and back, or None.
+        provenance: What a file says of the model: name, weights_sha256, dtype, device, mask_id.
+    """
+
+    vocab_size: int
+    mask_id: int
+    eos_id: int | None
+    max_length: int | None
+    fixed_length: bool
+    device: torch.device
+    tokenizer: Tokenizer | None
+    provenance: Mapping[str, str | int]
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Logits of every position, shape (B, L, V), row i scoring position i."""
+        ...
+
+    def log_probs(self, tokens: Tensor, queries: Tensor) -> Tensor:
+        """Log-probabilities of the R queried positions, shape (R, V), nats."""
+        ...
+
+    def score(self, tokens: Tensor, queries: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """NLL of the targets and predictive entropy at the queries, each shape (R,), nats."""
+        ...
+
+
+def normalise(logits: Tensor, mask_id: int) -> Tensor:
+    """Log-softmax with the mask token excluded, never below float32.
+
+    Args:
+        logits: Shape (R, V).
+        mask_id: The token that gets probability 0.
+
+    Returns:
+        Shape (R, V), nats.
+
+    Raises:
+        InputError: A row holds NaN, or infinity other than -inf.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = logits.index_fill(-1, torch.tensor([mask_id], device=logits.device), -torch.inf)
+    log_probs = torch.log_softmax(logits, dim=-1)
+    if bool(torch.isnan(log_probs).any()):
+        row = int(torch.isnan(log_probs).any(dim=-1).nonzero()[0, 0])
+        raise InputError(
+            f"the model returned NaN or infinite logits (row {row} of {len(logits)})",
+            hint="check the checkpoint, or load it with a wider dtype such as float32",
+        )
+    return log_probs
+
+
+def reduce_scores(log_probs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """NLL of each target and entropy of each row.
+
+    Args:
+        log_probs: Shape (R, V), nats.
+        targets: Shape (R,), token ids.
+
+    Returns:
+        Two tensors of shape (R,), nats. A target of probability 0 has infinite NLL.
+    """
+    nll = -log_probs.gather(-1, targets[:, None]).squeeze(-1)
+    entropy = torch.special.entr(log_probs.exp()).sum(dim=-1)
+    return nll, entropy
