@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def dilated_strides(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, ...]:
     """Spacings floor(length / base^skip), each next one floor(previous / base), down to >= 1.
@@ -17,7 +19,8 @@ def dilated_strides(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, 
     if skip < 1:
         raise ValueError(f"need skip >= 1, got {skip}")
     strides = []
-    stride = length // base**skip
+    # A power above the length gives 0 whatever its size; the bound keeps it from growing huge.
+    stride = length // base ** min(skip, length.bit_length())
     while stride >= 1:
         strides.append(stride)
         stride //= base
@@ -95,3 +98,22 @@ def dilated_order(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, ..
             rank[position] = len(rank)
         previous = stride
     return tuple(rank)
+
+
+def merge_last_group(groups: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """What DUS's reference sampler makes of groups: a last one smaller than its neighbour joins it.
+
+    It changes none of DUS's own groups at practical lengths, but schedules with a short last step
+    (and DUS's at length 5), so a schedule and the reference may differ by one step.
+
+    References:
+        ``merge_last_level`` of the DUS reference implementation.
+
+    Example:
+        >>> merge_last_group(dilated_groups(5))
+        ((0, 2, 4, 1, 3),)
+    """
+    *before, last = (tuple(group) for group in groups)
+    if before and len(last) < len(before[-1]):
+        return (*before[:-1], before[-1] + last)
+    return (*before, last)

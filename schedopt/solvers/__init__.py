@@ -1,0 +1,13 @@
+"""From a measure to the best schedule: one shortest path, one algorithm a module.
+
+- ``penalty``: one number of steps, by a price on steps (Lagrangian dual and path splice).
+- ``envelope``: shortest paths on a curve, by a lower envelope of lines.
+- ``dense``: shortest paths on a surface, by its matrix of step costs.
+- ``layers``: every number of steps, by exhaustive dynamic programming.
+- ``allocation``: one budget for many blocks.
+"""
+
+from schedopt.solvers.allocation import Allocation, allocate
+from schedopt.solvers.optimal import loss_of, losses, solve
+
+__all__ = ["Allocation", "allocate", "loss_of", "losses", "solve"]
