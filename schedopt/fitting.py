@@ -1,0 +1,345 @@
+"""fit = estimate + solve: from a model and text to the schedule for a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from schedopt.curve import InformationCurve, OrderSurface
+from schedopt.data import Windows, cut_windows, read_corpus
+from schedopt.errors import MissingModelError, NoisyEstimateError, UsageError
+from schedopt.estimators import Estimate, Smoothing, Verification, estimate, step_scores, verify
+from schedopt.estimators.probe import Progress
+from schedopt.models import Denoiser, load_model
+from schedopt.schedule import Order, UnmaskingSchedule
+from schedopt.solution import Solution
+from schedopt.solvers import allocate, loss_of, losses, solve
+
+DEFAULT_LENGTH: Final = 64
+DEFAULT_CONTEXT: Final = 64
+DEFAULT_PASSES: Final = 2048
+LEAST_AUTO_BLOCK: Final = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """The best schedule of one block length for the whole budget.
+
+    Args:
+        solution: Losses are nats for the whole sequence.
+        estimate: What its sizes were chosen by.
+        nll: Mean sampler NLL of the sequence, nats, by which block lengths are compared; all on
+            the same windows. NaN where there was nothing to compare.
+    """
+
+    solution: Solution
+    estimate: Estimate
+    nll: float
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted schedule with what speaks for it.
+
+    Args:
+        solution: The schedule; loss, stderr and sequential are nats for the whole sequence of
+            ``length`` positions. The loss and its standard error are those measured on the
+            documents that were not used to choose the schedule, so they carry no optimism.
+        fitted_loss: The loss that the fitted curve or surface gave the schedule.
+        regret: Loss of the schedule over the least possible one, minus 1, both on an estimate
+            from documents that were not used to choose it.
+        uniform_regret: The same for equal step sizes.
+        verification: The measurement on those documents.
+        candidates: Best of each block length that was tried, best first.
+        estimate: The estimate the schedule was chosen by.
+        length: Positions sampled.
+        context: Known tokens before them.
+        provenance: What a schedule file says of all this.
+    """
+
+    solution: Solution
+    fitted_loss: float
+    regret: float
+    uniform_regret: float
+    verification: Verification
+    candidates: tuple[Candidate, ...]
+    estimate: Estimate
+    length: int
+    context: int
+    provenance: Mapping[str, Any]
+
+    @property
+    def schedule(self) -> UnmaskingSchedule:
+        """The schedule found."""
+        return self.solution.schedule
+
+
+def solve_blocks(
+    measure: InformationCurve | OrderSurface,
+    blocks: int,
+    *,
+    steps: int | None = None,
+    max_loss: float | None = None,
+) -> Solution:
+    """Best schedule of several blocks that share one measure and one budget.
+
+    Args:
+        measure: Of one block.
+        blocks: Number of blocks.
+        steps: Forward passes for all blocks together.
+        max_loss: Nats for all blocks together; each gets an equal share.
+
+    Returns:
+        A solution whose losses are sums over the blocks.
+
+    Raises:
+        UsageError: Fewer steps than blocks or more than positions.
+    """
+    if blocks == 1 or max_loss is not None:
+        share = None if max_loss is None else max_loss / blocks
+        one = solve(measure, steps=steps, max_loss=share)
+        return replace(
+            one,
+            loss=one.loss * blocks,
+            sequential=one.sequential * blocks,
+            certificate=replace(one.certificate, lower_bound=one.lower_bound * blocks),
+        )
+    positions = measure.length * blocks
+    if steps is None or not blocks <= steps <= positions:
+        raise UsageError(
+            f"steps: {blocks} blocks of {measure.length} positions need "
+            f"{blocks} <= steps <= {positions}, got {steps}"
+        )
+    frontier = losses(measure, min(measure.length, steps - blocks + 1))
+    shares = allocate([frontier] * blocks, steps)
+    found = {k: solve(measure, steps=k) for k in set(shares.steps)}
+    sizes = tuple(found[k].schedule.step_sizes for k in shares.steps)
+    first = found[shares.steps[0]]
+    return replace(
+        first,
+        schedule=replace(
+            first.schedule, step_sizes=sizes[0], blocks=None if len(found) == 1 else sizes
+        ),
+        loss=float(shares.loss),
+        sequential=first.sequential * blocks,
+        certificate=shares.certificate,
+    )
+
+
+def loss_of_blocks(
+    measure: InformationCurve | OrderSurface, schedule: UnmaskingSchedule, blocks: int
+) -> float:
+    """Predicted loss of a schedule over several blocks that share one measure, nats."""
+    return float(sum(loss_of(measure, schedule.sizes_of_block(b)) for b in range(blocks)))
+
+
+def _equal_sizes(schedule: UnmaskingSchedule, blocks: int) -> UnmaskingSchedule:
+    """The schedule with equal step sizes and as many steps in each block."""
+    from schedopt.sizes import uniform_sizes
+
+    sizes = tuple(
+        uniform_sizes(schedule.length, len(schedule.sizes_of_block(b))) for b in range(blocks)
+    )
+    return replace(schedule, step_sizes=sizes[0], blocks=sizes)
+
+
+def block_lengths(length: int, block_length: int | Literal["auto"] | None, steps: int) -> list[int]:
+    """Block lengths to try: the one given, or the divisors of the length that the steps allow."""
+    if block_length is None:
+        return [length]
+    if block_length != "auto":
+        return [block_length]
+    return [
+        b
+        for b in range(length, 0, -1)
+        if length % b == 0 and (b >= LEAST_AUTO_BLOCK or b == length) and length // b <= steps
+    ]
+
+
+def fit(
+    model: str | Path | Denoiser = "tiny",
+    data: str | Path | Windows | None = None,
+    *,
+    length: int | None = None,
+    context: int | None = None,
+    block_length: int | Literal["auto"] | None = None,
+    order: Order | None = None,
+    steps: int | None = None,
+    max_loss: float | None = None,
+    passes: int = DEFAULT_PASSES,
+    smoothing: Smoothing = "smooth",
+    max_stderr: float | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    mask_id: int | None = None,
+    progress: Progress | None = None,
+) -> Fit:
+    """Measure a model on half of the documents, solve, and check on the other half.
+
+    Args:
+        model: Alias, folder, or a denoiser.
+        data: ``.txt`` or ``.jsonl`` file, windows, or None for the bundled text.
+        length: Positions to be sampled; the block length where one is given, else 64.
+        context: Known tokens before them; 64, or less where the model has no room.
+        block_length: Positions of one block; None for one block of the whole length,
+            ``"auto"`` to try the divisors of the length and keep the best for the budget.
+        order: Dilated with base 2 by default.
+        steps: Forward passes for the whole length; length / 8 where neither budget is given.
+        max_loss: Nats for the whole length; the fewest steps that the fitted measure promises.
+        passes: Forward passes of each of estimate, check estimate and (at most) verification.
+        smoothing: As ``estimate``.
+        max_stderr: Refuse a result whose loss is known less well than this, nats.
+        seed: Of all draws.
+        device: As ``load_model``.
+        dtype: As ``load_model``.
+        mask_id: As ``load_model``.
+        progress: Told of passes done.
+
+    Raises:
+        UsageError: A planner's order, or a budget that no schedule meets.
+        InputError: Text that is too short, or a single document.
+        NoisyEstimateError: The loss is known less well than ``max_stderr``.
+
+    Example:
+        >>> result = fit(length=16, context=16, steps=4, passes=64)
+        >>> sum(result.schedule.step_sizes)
+        16
+    """
+    denoiser = (
+        load_model(model, device=device, dtype=dtype, mask_id=mask_id)
+        if isinstance(model, str | Path)
+        else model
+    )
+    order = Order("dilated", base=2) if order is None else order
+    windows, about = _windows(denoiser, data, length, context, block_length)
+    length = windows.length
+    if steps is None and max_loss is None:
+        steps = max(1, length // 8)
+    if block_length == "auto" and steps is None:
+        raise UsageError("block length auto needs a budget of steps", hint="give --steps")
+    chosen_on, checked_on = windows.split(0.5, seed=seed)
+
+    def measured(on: Windows, block: int, offset: int) -> Estimate:
+        return estimate(
+            denoiser,
+            on,
+            order=order,
+            block_length=block,
+            passes=passes,
+            seed=seed + offset,
+            smoothing=smoothing,
+            progress=progress,
+        )
+
+    candidates = []
+    tried = block_lengths(length, block_length, steps or length)
+    for block in tried:
+        found = measured(chosen_on, block, 0)
+        solution = solve_blocks(found.measure, length // block, steps=steps, max_loss=max_loss)
+        nll = float("nan")
+        if len(tried) > 1:
+            # Block lengths differ by less than texts do, so all are compared on the same text.
+            on = _at_most(chosen_on, max(8, passes // solution.schedule.total_steps(length)))
+            nll = float(
+                step_scores(denoiser, on, solution.schedule, seed=seed, progress=progress).mean()
+            )
+        candidates.append(Candidate(solution, found, nll))
+    candidates.sort(key=lambda candidate: candidate.nll)
+    best = candidates[0]
+    schedule, blocks = best.solution.schedule, length // best.solution.schedule.length
+
+    check = measured(checked_on, schedule.length, 1).measure
+    total = schedule.total_steps(length)
+    least = solve_blocks(check, blocks, steps=total).loss
+    verified = verify(
+        denoiser,
+        _at_most(checked_on, max(8, passes // length)),
+        schedule,
+        seed=seed,
+        progress=progress,
+    )
+    result = Fit(
+        solution=replace(best.solution, loss=verified.excess, stderr=verified.excess_stderr),
+        fitted_loss=best.solution.loss,
+        regret=_relative(loss_of_blocks(check, schedule, blocks), least),
+        uniform_regret=_relative(
+            loss_of_blocks(check, _equal_sizes(schedule, blocks), blocks), least
+        ),
+        verification=verified,
+        candidates=tuple(candidates),
+        estimate=best.estimate,
+        length=length,
+        context=windows.context,
+        provenance={
+            "seed": seed,
+            "model": dict(denoiser.provenance),
+            "data": about,
+            "estimate": {
+                "documents": best.estimate.documents + verified.documents,
+                "passes": best.estimate.passes,
+                "length": length,
+                "context": windows.context,
+                "block_length": schedule.length,
+                "fit": smoothing,
+            },
+        },
+    )
+    if max_stderr is not None and verified.excess_stderr > max_stderr:
+        raise NoisyEstimateError(
+            f"the loss is {verified.excess:.4g} nats with standard error "
+            f"{verified.excess_stderr:.4g}, more than {max_stderr:g}",
+            estimate=result,
+            hint=f"use more passes (--passes {2 * passes}) or more text",
+        )
+    return result
+
+
+def _windows(
+    denoiser: Denoiser,
+    data: str | Path | Windows | None,
+    length: int | None,
+    context: int | None,
+    block_length: int | Literal["auto"] | None,
+) -> tuple[Windows, dict[str, str | int]]:
+    if isinstance(data, Windows):
+        if length not in (None, data.length) or context not in (None, data.context):
+            raise UsageError(
+                f"the windows have length {data.length} and context {data.context}: "
+                f"leave length and context out, or give these; got {length} and {context}"
+            )
+        return data, {"name": "windows", "documents": len(np.unique(data.documents))}
+    if denoiser.tokenizer is None:
+        raise MissingModelError(
+            f"model {denoiser.provenance.get('name')!r} has no tokenizer: text cannot be read",
+            hint="from Python, pass Windows of token ids as data",
+        )
+    if length is None:
+        length = block_length if isinstance(block_length, int) else DEFAULT_LENGTH
+    if context is None:
+        room = DEFAULT_CONTEXT if denoiser.max_length is None else denoiser.max_length - length
+        context = max(0, min(DEFAULT_CONTEXT, room))
+    corpus = read_corpus(data)
+    windows = cut_windows(corpus, denoiser.tokenizer, context=context, length=length)
+    return windows, {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "documents": len(corpus.documents),
+    }
+
+
+def _at_most(windows: Windows, count: int) -> Windows:
+    if count >= len(windows):
+        return windows
+    return windows.take(np.linspace(0, len(windows) - 1, count).round().astype(np.int64))
+
+
+def _relative(loss: float, least: float) -> float:
+    """Regret as a share of the least loss; 0 where both vanish."""
+    if least <= 1e-12:
+        return 0.0 if loss <= 1e-12 else float("inf")
+    return loss / least - 1.0
