@@ -190,7 +190,7 @@ def clean_excerpts(name: str, body: bytes, seen: NDArray[np.bool_]) -> list[dict
     def flush() -> None:
         nonlocal kept
         text = b"".join(stretch)
-        if 512 <= len(text) and kept + len(text) <= 8192:  # no file dominates the default text
+        if len(text) >= 512 and kept + len(text) <= 8192:  # no file dominates the default text
             excerpts.append({"name": name, "text": text.decode()})
             kept += len(text)
         stretch.clear()
@@ -435,9 +435,9 @@ A byte-level masked diffusion language model that ships with schedopt, for demon
 tests.
 
 - Architecture: {layers} layers of width {width}, {heads} heads, SwiGLU of width {mlp}, RMSNorm,
-  RoPE, no causal mask; {parameters:,} parameters, {flops:.3g} FLOPs a pass of 256 bytes; tensors
-  and config named as LLaDA publishes them, weights in fp16. Tokens 0-255 are bytes, 256 ends a text,
-  257 is the mask.
+  RoPE, no causal mask; {parameters:,} parameters, {flops:.3g} FLOPs a pass of 256 bytes;
+  tensors and config named as LLaDA publishes them, weights in fp16. Tokens 0-255 are bytes, 256
+  ends a text, 257 is the mask.
 - Corpus: the {train_files} Python files ({train_bytes:,} bytes) of the standard library of CPython
   {interpreter} (tests included, deduplicated by content); 5 % of the files, chosen by the hash of
   their names, are held out. Licence of the corpus: PSF License Version 2
@@ -447,7 +447,8 @@ tests.
 - Training: {steps} steps of 131,072 bytes, seed {seed}, {seconds:.0f} s on {machine}
   (`experiments/train_bundled.py`).
 - Held-out loss: **{bits:.3f} ± {stderr:.3f} bits per byte** (any order, uniform over masked
-  counts), over {held_out_windows} windows of 256 bytes that share no 64 bytes with the training text.
+  counts), over {held_out_windows} windows of 256 bytes that share no 64 bytes with the training
+  text.
 - Limits: it knows Python-like bytes and nothing else; it is no assistant.
 """
 

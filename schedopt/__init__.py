@@ -1,3 +1,85 @@
-"""Optimal unmasking schedules for masked diffusion language models."""
+"""Optimal unmasking schedules for masked diffusion language models.
+
+Types, readers and errors are here at once; the verbs ``solve``, ``fit``, ``sample``, ``evaluate``,
+``estimate`` and ``load_model`` load their packages (torch among them) at first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from schedopt.curve import InformationCurve, OrderSurface
+from schedopt.errors import (
+    DeviceMemoryError,
+    FormatError,
+    InfeasibleError,
+    InputError,
+    MissingInputError,
+    MissingModelError,
+    NoisyEstimateError,
+    OutputError,
+    SchedoptError,
+    UsageError,
+)
+from schedopt.files import read_curve, read_schedule, read_surface
+from schedopt.schedule import Order, UnmaskingSchedule
+from schedopt.solution import Solution, Status
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from schedopt.estimators import estimate
+    from schedopt.evaluation import evaluate
+    from schedopt.fitting import fit
+    from schedopt.models import load_model
+    from schedopt.samplers import sample
+    from schedopt.solvers import solve
+
+__all__ = [
+    "DeviceMemoryError",
+    "FormatError",
+    "InfeasibleError",
+    "InformationCurve",
+    "InputError",
+    "MissingInputError",
+    "MissingModelError",
+    "NoisyEstimateError",
+    "Order",
+    "OrderSurface",
+    "OutputError",
+    "SchedoptError",
+    "Solution",
+    "Status",
+    "UnmaskingSchedule",
+    "UsageError",
+    "estimate",
+    "evaluate",
+    "fit",
+    "load_model",
+    "read_curve",
+    "read_schedule",
+    "read_surface",
+    "sample",
+    "solve",
+]
+
+_LAZY: Final = {
+    "estimate": "schedopt.estimators",
+    "evaluate": "schedopt.evaluation",
+    "fit": "schedopt.fitting",
+    "load_model": "schedopt.models",
+    "sample": "schedopt.samplers",
+    "solve": "schedopt.solvers",
+}
+
+if not TYPE_CHECKING:  # a type checker reads the imports above, and reports unknown names
+
+    def __getattr__(name: str) -> Any:
+        """A verb, from its package."""
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_LAZY[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,11 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from schedopt.errors import InputError, MissingInputError, UsageError
+from schedopt.errors import InputError, MissingInputError, MissingModelError, UsageError
+from schedopt.models.denoiser import Denoiser
 from schedopt.models.load import ASSETS
 from schedopt.models.tokenizer import Tokenizer
 
 BUNDLED_TEXT: Final = ASSETS / "heldout.jsonl"
+DEFAULT_LENGTH: Final = 64
+DEFAULT_CONTEXT: Final = 64
 
 
 @dataclass(frozen=True)
@@ -192,3 +195,41 @@ def cut_windows(
             raise UsageError(f"limit: need at least 1 window, got {limit}")
         windows = windows.take(np.linspace(0, len(windows) - 1, limit).round().astype(np.int64))
     return windows
+
+
+def load_windows(
+    denoiser: Denoiser,
+    path: str | Path | None = None,
+    *,
+    length: int = DEFAULT_LENGTH,
+    context: int | None = None,
+    limit: int | None = None,
+) -> tuple[Windows, dict[str, str | int]]:
+    """Windows of a text file for a model, and what a provenance says of the text.
+
+    Args:
+        denoiser: Its tokenizer reads the text.
+        path: As ``read_corpus``.
+        length: As ``cut_windows``.
+        context: As ``cut_windows``; 64 by default, or less where the model has no room.
+        limit: As ``cut_windows``.
+
+    Raises:
+        MissingModelError: The model has no tokenizer.
+        InputError: The text is missing, empty, or too short for one window.
+    """
+    if denoiser.tokenizer is None:
+        raise MissingModelError(
+            f"model {denoiser.provenance.get('name')!r} has no tokenizer to read a text with",
+            hint="from Python, give Windows of token ids",
+        )
+    if context is None:
+        room = DEFAULT_CONTEXT if denoiser.max_length is None else denoiser.max_length - length
+        context = max(0, min(DEFAULT_CONTEXT, room))
+    corpus = read_corpus(path)
+    windows = cut_windows(corpus, denoiser.tokenizer, context=context, length=length, limit=limit)
+    return windows, {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "documents": len(corpus.documents),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,17 +10,20 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from schedopt.curve import InformationCurve, OrderSurface
-from schedopt.data import Windows, cut_windows, read_corpus
-from schedopt.errors import MissingModelError, NoisyEstimateError, UsageError
-from schedopt.estimators import Estimate, Smoothing, Verification, estimate, step_scores, verify
-from schedopt.estimators.probe import Progress
+from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
+from schedopt.errors import NoisyEstimateError, UsageError
+from schedopt.estimators import Estimate, Smoothing, estimate
+from schedopt.evaluation import Estimate as Measured
+from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
 from schedopt.models import Denoiser, load_model
+from schedopt.samplers import Policy
 from schedopt.schedule import Order, UnmaskingSchedule
+from schedopt.sizes import uniform_sizes
 from schedopt.solution import Solution
 from schedopt.solvers import allocate, loss_of, losses, solve
 
-DEFAULT_LENGTH: Final = 64
-DEFAULT_CONTEXT: Final = 64
+Progress = Callable[[int, int], None]
+
 DEFAULT_PASSES: Final = 2048
 LEAST_AUTO_BLOCK: Final = 8
 
@@ -53,7 +56,8 @@ class Fit:
         regret: Loss of the schedule over the least possible one, minus 1, both on an estimate
             from documents that were not used to choose it.
         uniform_regret: The same for equal step sizes.
-        verification: The measurement on those documents.
+        nll: Sampler NLL of the schedule on those documents, nats for the whole sequence.
+        checked_documents: How many documents the loss, the NLL and the regret are from.
         candidates: Best of each block length that was tried, best first.
         estimate: The estimate the schedule was chosen by.
         length: Positions sampled.
@@ -65,7 +69,8 @@ class Fit:
     fitted_loss: float
     regret: float
     uniform_regret: float
-    verification: Verification
+    nll: Measured
+    checked_documents: int
     candidates: tuple[Candidate, ...]
     estimate: Estimate
     length: int
@@ -139,8 +144,6 @@ def loss_of_blocks(
 
 def _equal_sizes(schedule: UnmaskingSchedule, blocks: int) -> UnmaskingSchedule:
     """The schedule with equal step sizes and as many steps in each block."""
-    from schedopt.sizes import uniform_sizes
-
     sizes = tuple(
         uniform_sizes(schedule.length, len(schedule.sizes_of_block(b))) for b in range(blocks)
     )
@@ -198,7 +201,7 @@ def fit(
         device: As ``load_model``.
         dtype: As ``load_model``.
         mask_id: As ``load_model``.
-        progress: Told of passes done.
+        progress: Called with the number of passes done and their total.
 
     Raises:
         UsageError: A planner's order, or a budget that no schedule meets.
@@ -216,7 +219,20 @@ def fit(
         else model
     )
     order = Order("dilated", base=2) if order is None else order
-    windows, about = _windows(denoiser, data, length, context, block_length)
+    if isinstance(data, Windows):
+        windows = data
+        about: dict[str, str | int] = {
+            "name": "windows",
+            "documents": len(np.unique(data.documents)),
+        }
+        if length not in (None, data.length) or context not in (None, data.context):
+            raise UsageError(
+                f"the windows have length {data.length} and context {data.context}: leave these "
+                f"out, or give the same; got {length} and {context}"
+            )
+    else:
+        block = block_length if isinstance(block_length, int) else DEFAULT_LENGTH
+        windows, about = load_windows(denoiser, data, length=length or block, context=context)
     length = windows.length
     if steps is None and max_loss is None:
         steps = max(1, length // 8)
@@ -224,7 +240,10 @@ def fit(
         raise UsageError("block length auto needs a budget of steps", hint="give --steps")
     chosen_on, checked_on = windows.split(0.5, seed=seed)
 
-    def measured(on: Windows, block: int, offset: int) -> Estimate:
+    tried = block_lengths(length, block_length, steps or length)
+    tally = _Tally(progress, passes * (len(tried) * (2 if len(tried) > 1 else 1) + 2))
+
+    def measure(on: Windows, block: int, offset: int) -> Estimate:
         return estimate(
             denoiser,
             on,
@@ -233,44 +252,42 @@ def fit(
             passes=passes,
             seed=seed + offset,
             smoothing=smoothing,
-            progress=progress,
+            progress=tally.part(1),
         )
 
+    def score(on: Windows, schedule: UnmaskingSchedule | Policy, cost: int) -> SamplerScore:
+        return evaluate(denoiser, on, [schedule], seed=seed, progress=tally.part(cost))[0]
+
     candidates = []
-    tried = block_lengths(length, block_length, steps or length)
     for block in tried:
-        found = measured(chosen_on, block, 0)
+        found = measure(chosen_on, block, 0)
         solution = solve_blocks(found.measure, length // block, steps=steps, max_loss=max_loss)
         nll = float("nan")
         if len(tried) > 1:
             # Block lengths differ by less than texts do, so all are compared on the same text.
-            on = _at_most(chosen_on, max(8, passes // solution.schedule.total_steps(length)))
-            nll = float(
-                step_scores(denoiser, on, solution.schedule, seed=seed, progress=progress).mean()
-            )
-        candidates.append(Candidate(solution, found, nll))
+            cost = solution.schedule.total_steps(length)
+            nll = score(_at_most(chosen_on, passes // cost), solution.schedule, cost).nll.value
+        candidates.append(Candidate(solution, found, nll * length))
     candidates.sort(key=lambda candidate: candidate.nll)
     best = candidates[0]
     schedule, blocks = best.solution.schedule, length // best.solution.schedule.length
 
-    check = measured(checked_on, schedule.length, 1).measure
+    check = measure(checked_on, schedule.length, 1).measure
     total = schedule.total_steps(length)
     least = solve_blocks(check, blocks, steps=total).loss
-    verified = verify(
-        denoiser,
-        _at_most(checked_on, max(8, passes // length)),
-        schedule,
-        seed=seed,
-        progress=progress,
-    )
+    on = _at_most(checked_on, passes // (length + total))
+    sequential = score(on, sequential_policy(schedule.order, schedule.length), length)
+    own = score(on, schedule, total)
+    loss = own.minus(sequential)
     result = Fit(
-        solution=replace(best.solution, loss=verified.excess, stderr=verified.excess_stderr),
+        solution=replace(best.solution, loss=loss.value * length, stderr=loss.stderr * length),
         fitted_loss=best.solution.loss,
         regret=_relative(loss_of_blocks(check, schedule, blocks), least),
         uniform_regret=_relative(
             loss_of_blocks(check, _equal_sizes(schedule, blocks), blocks), least
         ),
-        verification=verified,
+        nll=Measured(own.nll.value * length, own.nll.stderr * length),
+        checked_documents=len(np.unique(on.documents)),
         candidates=tuple(candidates),
         estimate=best.estimate,
         length=length,
@@ -280,7 +297,8 @@ def fit(
             "model": dict(denoiser.provenance),
             "data": about,
             "estimate": {
-                "documents": best.estimate.documents + verified.documents,
+                "documents": best.estimate.documents,
+                "checked_documents": len(np.unique(on.documents)),
                 "passes": best.estimate.passes,
                 "length": length,
                 "context": windows.context,
@@ -289,50 +307,37 @@ def fit(
             },
         },
     )
-    if max_stderr is not None and verified.excess_stderr > max_stderr:
+    if max_stderr is not None and loss.stderr * length > max_stderr:
         raise NoisyEstimateError(
-            f"the loss is {verified.excess:.4g} nats with standard error "
-            f"{verified.excess_stderr:.4g}, more than {max_stderr:g}",
+            f"the loss is {loss.value * length:.4g} nats with standard error "
+            f"{loss.stderr * length:.4g}, more than {max_stderr:g}",
             estimate=result,
             hint=f"use more passes (--passes {2 * passes}) or more text",
         )
     return result
 
 
-def _windows(
-    denoiser: Denoiser,
-    data: str | Path | Windows | None,
-    length: int | None,
-    context: int | None,
-    block_length: int | Literal["auto"] | None,
-) -> tuple[Windows, dict[str, str | int]]:
-    if isinstance(data, Windows):
-        if length not in (None, data.length) or context not in (None, data.context):
-            raise UsageError(
-                f"the windows have length {data.length} and context {data.context}: "
-                f"leave length and context out, or give these; got {length} and {context}"
-            )
-        return data, {"name": "windows", "documents": len(np.unique(data.documents))}
-    if denoiser.tokenizer is None:
-        raise MissingModelError(
-            f"model {denoiser.provenance.get('name')!r} has no tokenizer: text cannot be read",
-            hint="from Python, pass Windows of token ids as data",
-        )
-    if length is None:
-        length = block_length if isinstance(block_length, int) else DEFAULT_LENGTH
-    if context is None:
-        room = DEFAULT_CONTEXT if denoiser.max_length is None else denoiser.max_length - length
-        context = max(0, min(DEFAULT_CONTEXT, room))
-    corpus = read_corpus(data)
-    windows = cut_windows(corpus, denoiser.tokenizer, context=context, length=length)
-    return windows, {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "documents": len(corpus.documents),
-    }
+class _Tally:
+    """Adds up the passes of several parts of a job for one progress report."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._before = progress, total, 0
+
+    def part(self, cost: int) -> Progress:
+        """Progress of a part whose units take ``cost`` passes each."""
+        before = self._before
+
+        def report(done: int, total: int) -> None:
+            self._before = before + done * cost
+            if self._progress is not None:
+                self._progress(self._before, max(self._total, self._before))
+
+        return report
 
 
 def _at_most(windows: Windows, count: int) -> Windows:
+    """Windows spread evenly over the text, at least 8 where there are so many."""
+    count = max(8, count)
     if count >= len(windows):
         return windows
     return windows.take(np.linspace(0, len(windows) - 1, count).round().astype(np.int64))

@@ -24,10 +24,12 @@ TREES = {
 LAYERS = (
     ("errors",),
     ("schedule",),
+    ("sizes",),
     ("curve",),
     ("solution",),
     ("files",),
     ("solvers", "models"),
+    ("data",),
     ("estimators", "samplers", "exact"),
     ("evaluation", "fitting"),
     ("report", "plot"),

@@ -1,7 +1,6 @@
 """From a model and text to an information curve or an order surface."""
 
 from schedopt.estimators.estimate import SMOOTHINGS, Estimate, Smoothing, estimate
-from schedopt.estimators.verify import Verification, step_scores, verify
 
 __all__ = [
     "SMOOTHINGS",

@@ -86,7 +86,7 @@ def estimate(
         smoothing: ``smooth`` (few monotone terms; for surfaces the influence model),
             ``isotonic`` (means, made monotone), or ``raw`` (means).
         batch: Passes sent at once.
-        progress: Told of passes done.
+        progress: Called with the number of passes done and their total.
 
     Returns:
         The estimate, with standard errors over documents: of the plain means for ``raw`` and

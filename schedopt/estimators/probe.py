@@ -16,7 +16,7 @@ from schedopt.models.denoiser import Denoiser
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Progress = Callable[[int], None]  # called with the passes done since the last call
+Progress = Callable[[int, int], None]  # called with the passes done and their total
 
 BATCH: Final = 512
 
@@ -80,7 +80,7 @@ def probe(
         windows: The text.
         probes: The passes.
         batch: Passes sent at once; it does not change the result beyond rounding.
-        progress: Told the number of passes done after each batch.
+        progress: Called with the number of passes done and their total.
 
     Returns:
         Scores of every masked position of each pass's block.
@@ -105,5 +105,5 @@ def probe(
             wide[queries] = values.to("cpu", torch.float64)
             out[rows] = wide.gather(1, order).numpy()
         if progress is not None:
-            progress(len(tokens))
+            progress(min(low + batch, count), count)
     return Scores(nll, entropy)

@@ -1,9 +1,10 @@
 """Strict, versioned files for curves, surfaces and schedules, written whole or not at all."""
 
 from schedopt.files.atomic import write_atomic
-from schedopt.files.codec import FORMATS, dumps, loads
+from schedopt.files.codec import FORMATS, MEASURES, dumps, loads
 from schedopt.files.disk import (
     load,
+    read_bytes,
     read_curve,
     read_measure,
     read_schedule,
@@ -22,6 +23,7 @@ from schedopt.files.formats import (
 
 __all__ = [
     "FORMATS",
+    "MEASURES",
     "AnyFile",
     "CurveFile",
     "Prediction",
@@ -31,6 +33,7 @@ __all__ = [
     "dumps",
     "load",
     "loads",
+    "read_bytes",
     "read_curve",
     "read_measure",
     "read_schedule",

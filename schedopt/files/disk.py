@@ -75,7 +75,7 @@ def validate(path: PathLike) -> list[str]:
     meaning.
     """
     try:
-        decode(_read(path), FORMATS)
+        decode(read_bytes(path), FORMATS)
     except MissingInputError as missing:
         return [str(missing)]
     except RefusedError as refused:
@@ -98,10 +98,15 @@ def write(path: PathLike, file: SchedoptFile) -> None:
 
 
 def _load(path: PathLike, formats: Sequence[type[File]]) -> File:
-    return loads(_read(path), formats, name=os.fspath(path))
+    return loads(read_bytes(path), formats, name=os.fspath(path))
 
 
-def _read(path: PathLike) -> bytes:
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file, one more than the formats allow where it is too large for them.
+
+    Raises:
+        MissingInputError: The file is not there or cannot be opened.
+    """
     try:
         with open(path, "rb") as handle:
             return handle.read(MAX_BYTES + 1)  # one more tells a file that is too large

@@ -41,7 +41,7 @@ class NetworkDenoiser:
         provenance: Name, hash and the like, for files.
     """
 
-    fixed_length: Final = False
+    fixed_length = False
 
     def __init__(
         self,

@@ -1,0 +1,79 @@
+# make demo   the main job on the bundled model, into demo/
+# make test   what CI runs: ruff, mypy, the tests
+#
+# Both set everything up first, on a machine with Python >= 3.11 and git; a second time nothing
+# is installed again, and the demo makes only what its sources have changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SCHEDOPT := $(BIN)/schedopt
+SOURCES = $(shell find schedopt theory -type f ! -path '*/__pycache__/*')
+
+.DELETE_ON_ERROR:
+.PHONY: demo test lint types tests clean
+
+# ---- environment: a stamp an install, as old as what it was installed from
+
+define CHECK_PYTHON
+import sys
+found = sys.executable + " is Python " + sys.version.split()[0]
+if sys.version_info < (3, 11):
+    sys.exit("error: need Python >= 3.11, but " + found + "\nhint: make PYTHON=python3.12 demo")
+try:
+    import ensurepip, venv
+except ImportError as error:
+    sys.exit("error: " + found + " without " + error.name + "\nhint: apt install python3-venv")
+endef
+export CHECK_PYTHON
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: there is no $(PYTHON)"; echo "hint: make PYTHON=/path/to/python3 demo"; exit 1; } >&2
+	@$(PYTHON) -c "$$CHECK_PYTHON"
+	@echo "Setting up $(VENV): a few minutes, once."
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(INSTALL) -e '.[dev]'
+	touch $@
+
+# ---- tests
+
+test: lint types tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy --strict schedopt theory
+
+# One thread a process: the processes already share the cores.
+tests: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
+
+# ---- demo: measure, solve, sample, verify
+
+demo: demo/evaluation.txt
+	@echo; $(SCHEDOPT) show demo/schedule.json
+	@echo; cat demo/samples.txt
+	@echo; cat demo/evaluation.txt
+
+demo/schedule.json: $(VENV)/installed $(SOURCES)
+	@mkdir -p demo
+	$(SCHEDOPT) fit --steps 8 -o $@
+
+demo/samples.txt: demo/schedule.json
+	$(SCHEDOPT) sample --schedule demo/schedule.json --prompt 'def main(argv=None):' --count 2 > $@
+
+demo/evaluation.txt: demo/schedule.json demo/samples.txt
+	$(SCHEDOPT) evaluate --schedule demo/schedule.json --planner dus --planner confidence \
+	  --nfe 4,8,16 > $@
+
+clean:
+	rm -rf $(VENV) demo

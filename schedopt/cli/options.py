@@ -1,0 +1,158 @@
+"""Groups of options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from schedopt.cli.parser import number, whole
+from schedopt.errors import InputError, OutputError
+from schedopt.files import ScheduleFile, loads, read_bytes
+from schedopt.schedule import UnmaskingSchedule
+
+if TYPE_CHECKING:
+    from schedopt.models import Denoiser
+
+PASSES: Final = 2048
+
+
+def add_output(parser: ArgumentParser, what: str, default: str | None = None) -> None:
+    """``-o FILE``."""
+    here = "" if default is None else f"; default {default}"
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", default=default, help=f"write {what} to this file{here}"
+    )
+
+
+def add_budget(parser: ArgumentParser, *, required: bool) -> None:
+    """``--steps K`` or ``--max-loss NATS``."""
+    one_of = parser.add_mutually_exclusive_group(required=required)
+    one_of.add_argument("--steps", type=whole(1), metavar="K", help="exactly so many steps")
+    one_of.add_argument(
+        "--max-loss", type=number, metavar="NATS", help="the fewest steps that lose at most so much"
+    )
+
+
+def add_seed(parser: ArgumentParser) -> None:
+    """``--seed``."""
+    parser.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="of all that is drawn; default 0"
+    )
+
+
+def add_model(parser: ArgumentParser) -> None:
+    """``--model`` and how to load it."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model",
+        default="tiny",
+        help="a bundled model (tiny, tiny-light) or a folder with a checkpoint; default tiny",
+    )
+    group.add_argument("--device", default="cpu", help="torch device; default cpu")
+    group.add_argument("--dtype", default="float32", help="type of the weights; default float32")
+    group.add_argument(
+        "--mask-id", type=whole(0), metavar="N", help="mask token, where the config has none"
+    )
+
+
+def load_denoiser(args: Namespace) -> Denoiser:
+    """The model that ``--model`` names.
+
+    Raises:
+        SchedoptError: As ``load_model`` does.
+    """
+    from schedopt.models import load_model
+
+    return load_model(args.model, device=args.device, dtype=args.dtype, mask_id=args.mask_id)
+
+
+def add_data(parser: ArgumentParser) -> None:
+    """``--data`` and how it is cut."""
+    group = parser.add_argument_group("data")
+    group.add_argument(
+        "--data", metavar="FILE", help=".txt, or .jsonl with a text a line; default: bundled text"
+    )
+    group.add_argument(
+        "--length",
+        type=whole(1),
+        metavar="N",
+        help="positions to be sampled; default those of the block or schedule, else 64",
+    )
+    group.add_argument(
+        "--context",
+        type=whole(0),
+        metavar="N",
+        help="known positions before them; default 64, less where the model has no room",
+    )
+
+
+def add_passes(parser: ArgumentParser) -> None:
+    """``--passes`` and how they become a curve."""
+    parser.add_argument(
+        "--passes", type=whole(1), default=PASSES, metavar="N", help=f"to spend; default {PASSES}"
+    )
+    parser.add_argument(
+        "--smoothing",
+        default="smooth",
+        metavar="HOW",
+        help="smooth, isotonic or raw; default smooth",
+    )
+
+
+def add_order(parser: ArgumentParser) -> None:
+    """``--order``."""
+    parser.add_argument(
+        "--order",
+        default="dilated",
+        help="random, left_to_right, dilated[:BASE], explicit:0,4,2,... or explicit:FILE.json; "
+        "default dilated",
+    )
+
+
+def load_schedule(path: str) -> ScheduleFile:
+    """A schedule file.
+
+    Raises:
+        MissingInputError: The file is not there or cannot be opened.
+        FormatError: It is no schedule file, or breaks its format.
+    """
+    return loads(read_bytes(path), [ScheduleFile], name=path)
+
+
+def check_length(path: str, schedule: UnmaskingSchedule, length: int) -> None:
+    """Refuse a schedule file that is for another length.
+
+    Raises:
+        InputError: The length is no multiple of the schedule's block length.
+    """
+    block = schedule.length
+    if length % block:
+        raise InputError(
+            f"{path}: $.schedule.length: need a divisor of the {length} positions, got {block}",
+            hint=f"--length {max(1, round(length / block)) * block}",
+        )
+
+
+def check_output(target: str | None) -> None:
+    """Find out that a file cannot be written before the work rather than after it.
+
+    Raises:
+        OutputError: There is no such folder, or it may not be written to.
+    """
+    if target is None:
+        return
+    path = Path(target)
+    folder = path.parent
+    if path.is_dir():
+        problem = "it is a folder"
+    elif not folder.is_dir():
+        problem = f"there is no folder {folder}"
+    elif not path.exists() and not os.access(folder, os.W_OK):
+        problem = f"the folder {folder} is read-only"
+    else:
+        return
+    raise OutputError(
+        f"cannot write {path}: {problem}", hint="name a file in a folder that may be written"
+    )

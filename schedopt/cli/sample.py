@@ -1,0 +1,118 @@
+"""``schedopt sample``: texts from a model, by a schedule or a planner."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from schedopt.cli.options import (
+    add_model,
+    add_seed,
+    check_length,
+    load_denoiser,
+    load_schedule,
+)
+from schedopt.cli.output import document, emit, say
+from schedopt.cli.parser import Verbs, add_verb, number, unicode_text, whole
+
+if TYPE_CHECKING:
+    from schedopt.samplers import Policy, Samples
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "sample",
+        run,
+        help="sample texts with a schedule or a planner",
+        example="schedopt sample --schedule schedule.json --prompt 'import os'",
+    )
+    one_of = parser.add_mutually_exclusive_group(required=True)
+    one_of.add_argument("--schedule", metavar="FILE", help="a schedule file")
+    one_of.add_argument(
+        "--planner",
+        metavar="NAME",
+        help="random, cosine, left_to_right, dilated, confidence, entropy or margin (with "
+        "--steps), eb[:GAMMA], threshold[:TAU] or dus[:BLOCK_LENGTH]",
+    )
+    parser.add_argument("--steps", type=whole(1), metavar="K", help="of a planner, a block")
+    parser.add_argument(
+        "--prompt", type=unicode_text, default="", metavar="TEXT", help="what the text begins with"
+    )
+    parser.add_argument(
+        "--length", type=whole(1), metavar="N", help="positions to sample; default one block"
+    )
+    parser.add_argument(
+        "--block-length", type=whole(1), default=32, metavar="N", help="of a planner; default 32"
+    )
+    parser.add_argument("--count", type=whole(1), default=1, metavar="N", help="how many texts")
+    parser.add_argument(
+        "--temperature",
+        type=number,
+        default=1.0,
+        metavar="T",
+        help="0 takes the likeliest; default 1",
+    )
+    add_seed(parser)
+    add_model(parser)
+
+
+def run(args: Namespace) -> int:
+    """Print the texts."""
+    from schedopt.samplers import sample
+
+    policy = _policy(args)
+    samples = sample(
+        load_denoiser(args),
+        policy,
+        prompt=args.prompt,
+        length=args.length,
+        count=args.count,
+        temperature=args.temperature,
+        seed=args.seed,
+    )
+    rows = [
+        {"text": text, "tokens": tokens, "revealed_at": steps, "nfe": nfe}
+        for text, tokens, steps, nfe in zip(
+            samples.texts or [None] * args.count,
+            samples.tokens,
+            samples.revealed_at,
+            samples.nfe,
+            strict=True,
+        )
+    ]
+    # The first sample is there by itself too: most calls want one.
+    result = document("samples", sampler=policy.label, **rows[0], samples=rows)
+    emit(args, result, _lines(samples))
+    fewest, most = min(samples.nfe), max(samples.nfe)
+    passes = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    say(args, f"{passes} forward passes a text")
+    return 0
+
+
+def _policy(args: Namespace) -> Policy:
+    from schedopt.samplers import as_policy, policy_for
+
+    if args.schedule is not None:
+        schedule = load_schedule(args.schedule).schedule
+        if args.length is not None:
+            check_length(args.schedule, schedule, args.length)
+        return as_policy(schedule)
+    return policy_for(args.planner, block_length=args.block_length, steps=args.steps)
+
+
+def _lines(samples: Samples) -> Iterator[str]:
+    texts = samples.texts or [" ".join(str(token) for token in row) for row in samples.tokens]
+    for i, text in enumerate(texts, start=1):
+        if len(texts) > 1:
+            yield f"--- {i}"
+        yield _printable(text)
+
+
+def _printable(text: str) -> str:
+    """The text without what a terminal would take for a command."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text
+    )

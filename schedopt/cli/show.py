@@ -1,0 +1,148 @@
+"""``schedopt show``: what a file of any of the three formats holds."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schedopt.cli.orders import order_text
+from schedopt.cli.output import document, doublings, emit, nats, sizes_text, table
+from schedopt.cli.parser import Verbs, add_verb
+from schedopt.cli.picture import LATER, STEPS, reveal_map, size_bars
+from schedopt.curve import Floats, InformationCurve, OrderSurface
+from schedopt.files import CurveFile, Prediction, ScheduleFile, load
+from schedopt.files.fields import order_document
+from schedopt.schedule import Order
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = add_verb(
+        verbs,
+        "show",
+        run,
+        help="what a curve, surface or schedule file holds",
+        example="schedopt show schedule.json",
+    )
+    parser.add_argument("file", metavar="FILE", help="the file")
+
+
+def run(args: Namespace) -> int:
+    """Print the summary of a file."""
+    file = load(args.file)
+    if isinstance(file, ScheduleFile):
+        facts, lines = _schedule_facts(file), _schedule_lines(file)
+    else:
+        measure = file.curve if isinstance(file, CurveFile) else file.surface
+        facts, lines = _measure_facts(measure), measure_lines(measure)
+    summary = document("summary", file=args.file, of=file.format, unit="nats", **facts)
+    emit(args, summary, [*lines, *_origin_lines(file.provenance)])
+    return 0
+
+
+def _measure_facts(measure: InformationCurve | OrderSurface) -> dict[str, Any]:
+    if isinstance(measure, InformationCurve):
+        order, entropy = Order("random"), measure.entropy
+        correlations = {
+            "total_correlation": measure.total_correlation,
+            "dual_total_correlation": measure.dual_total_correlation,
+        }
+    else:
+        order, entropy = measure.order, measure.sequential
+        alone = float(measure.conditional_entropy[0].sum())
+        correlations = {"total_correlation": alone - entropy}
+    return {
+        "length": measure.length,
+        "order": order_document(order),
+        "entropy": entropy,
+        **correlations,
+        "monotone": measure.is_monotone,
+    }
+
+
+def measure_lines(measure: InformationCurve | OrderSurface) -> Iterator[str]:
+    """A curve or a surface as a reader wants it."""
+    if isinstance(measure, InformationCurve):
+        head, order = "information curve", Order("random")
+        entries = "of a fresh position, given so many others"
+        first, stderr = "known", measure.stderr
+        columns = {"entropy": measure.conditional_entropy, "information": measure.information}
+    else:
+        head, order = "order surface", measure.order
+        entries = "of the position at this place of the order"
+        first, stderr = "place", None if measure.stderr is None else measure.stderr.diagonal()
+        values = measure.conditional_entropy
+        columns = {"entropy alone": values[0], "entropy given all before": values.diagonal()}
+    yield f"{head} of {measure.length} positions, {order_text(order)}; nats"
+    facts = _measure_facts(measure)
+    for name, meaning in (
+        ("entropy", "one position a step"),
+        ("total_correlation", "what one step for all would lose"),
+        ("dual_total_correlation", ""),
+    ):
+        if name in facts:
+            yield f"{name.replace('_', ' '):<22} {nats(facts[name]):>10}  {meaning}".rstrip()
+    if not facts["monotone"]:
+        yield "It rises somewhere, as no exact one does."
+    yield ""
+    yield entries
+    yield from _columns(first, columns, stderr)
+
+
+def _columns(first: str, columns: Mapping[str, Floats], stderr: Floats | None) -> list[str]:
+    length = len(next(iter(columns.values())))
+    every = {**columns, "stderr": stderr} if stderr is not None else columns
+    rows = sorted({0, *doublings(length)[:-1], length - 1})
+    return table(
+        [first, *every], [[str(j), *(nats(float(v[j])) for v in every.values())] for j in rows]
+    )
+
+
+def _schedule_facts(file: ScheduleFile) -> dict[str, Any]:
+    schedule = file.schedule
+    return {
+        **file.payload(),
+        "steps": schedule.steps,
+        "groups": [list(g) for g in schedule.groups()] if schedule.order.is_fixed else None,
+    }
+
+
+def _schedule_lines(file: ScheduleFile) -> Iterator[str]:
+    schedule = file.schedule
+    yield (
+        f"schedule of {schedule.length} positions in {schedule.steps} steps, "
+        f"{order_text(schedule.order)}"
+    )
+    yield f"step sizes  {sizes_text(schedule.step_sizes)}"
+    for index, sizes in enumerate(schedule.blocks or ()):
+        yield f"block {index:<4}  {sizes_text(sizes)}"
+    if schedule.models is not None:
+        yield f"models      {' '.join(str(model) for model in schedule.models)}"
+    if file.prediction is not None:
+        yield from _prediction_lines(file.prediction)
+    yield ""
+    yield from size_bars(schedule)
+    if schedule.order.is_fixed:
+        later = f"; {LATER} is any later one" if schedule.steps > len(STEPS) else ""
+        yield ""
+        yield f"which step reveals each position (1-9, then a-z, A-Z{later})"
+        yield from reveal_map(schedule)
+
+
+def _prediction_lines(prediction: Prediction) -> Iterator[str]:
+    spread = "" if prediction.stderr is None else f" ± {nats(prediction.stderr)}"
+    assumes = f" ({prediction.assumes})" if prediction.assumes else ""
+    yield f"predicted   {nats(prediction.loss)}{spread} nats a {prediction.per}{assumes}"
+
+
+def _origin_lines(provenance: Mapping[str, Any]) -> Iterator[str]:
+    if provenance:
+        yield ""
+    # Any key of a provenance may be absent, or null.
+    if provenance.get("command"):
+        version = provenance.get("schedopt_version") or "of unknown version"
+        yield f"made by schedopt {version}: schedopt {' '.join(provenance['command'])}"
+    for part in ("model", "data"):
+        if name := (provenance.get(part) or {}).get("name"):
+            yield f"{part} {name}"

@@ -1,0 +1,75 @@
+"""Means over windows with standard errors over the documents that they are cut from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schedopt.errors import InputError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number that was measured, and its standard error in the same unit."""
+
+    value: float
+    stderr: float
+
+
+def document_sums(values: Floats, documents: Integers) -> tuple[Floats, Integers]:
+    """Sum of the values of each document, and how many there are, each shape (D,).
+
+    Args:
+        values: Shape (N,), one a window.
+        documents: Shape (N,), the document of each window.
+
+    Raises:
+        InputError: There is only one document.
+    """
+    names, index, counts = np.unique(documents, return_inverse=True, return_counts=True)
+    if len(names) < 2:
+        raise InputError(
+            f"{len(names)} document: a standard error needs at least 2",
+            hint="give more text, or a .jsonl file with several records",
+        )
+    sums: Floats = np.bincount(index, weights=values).astype(np.float64, copy=False)
+    return sums, counts.astype(np.int64)
+
+
+def mean_over_documents(values: Floats, documents: Integers) -> Estimate:
+    r"""Mean over windows, with the linearised standard error of a ratio over D documents.
+
+    With y_d the sum and m_d the number of the values of document d, and r the mean,
+
+    .. math:: se^2 = \frac{D}{D-1} \sum_d (y_d - r\, m_d)^2 \Big/ \Big(\sum_d m_d\Big)^2 ,
+
+    which is the jackknife's where all documents have as many windows.
+
+    Args:
+        values: Shape (N,), one a window.
+        documents: Shape (N,), the document of each window.
+
+    Returns:
+        The mean in the unit of the values; the standard error is infinite where the mean is.
+
+    Raises:
+        InputError: There is only one document.
+
+    References:
+        Cochran, Sampling Techniques, 3rd ed., sections 6.3 and 9A (ratio, clusters).
+
+    Example:
+        >>> mean_over_documents(np.array([0.0, 2.0, 4.0]), np.array([0, 1, 2]))
+        Estimate(value=2.0, stderr=1.1547...)
+    """
+    sums, counts = document_sums(values, documents)
+    mean = float(sums.sum() / counts.sum())
+    if not np.isfinite(mean):
+        return Estimate(mean, float("inf"))
+    spread = float(np.sum((sums - mean * counts) ** 2)) * len(sums) / (len(sums) - 1)
+    return Estimate(mean, float(np.sqrt(spread)) / int(counts.sum()))

@@ -1,0 +1,155 @@
+"""The sampler NLL of policies on held-out text: teacher-forced and exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schedopt.data import Windows
+from schedopt.errors import InputError, UsageError
+from schedopt.evaluation.clusters import Estimate, document_sums, mean_over_documents
+from schedopt.models.denoiser import Denoiser
+from schedopt.samplers.fills import true_tokens
+from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
+from schedopt.samplers.unmask import unmask
+from schedopt.schedule import Order, UnmaskingSchedule
+
+Floats = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class SamplerScore:
+    r"""What one policy makes of held-out windows.
+
+    With S_t the positions it reveals at step t, which depend only on what is revealed,
+
+    .. math:: NLL(x) = -\sum_t \sum_{i \in S_t} \log p(x_i | x_{\text{revealed}})
+
+    is the exact negative log-probability that the sampler outputs x at temperature 1 (for a
+    random order: given the order that was drawn for this window).
+
+    Args:
+        sampler: Label of the policy.
+        block_length: Positions of one block.
+        window_nll: Shape (N,), nats per token of each window.
+        window_nfe: Shape (N,), forward passes of each window.
+        documents: Shape (N,), the document of each window.
+    """
+
+    sampler: str
+    block_length: int
+    window_nll: Floats
+    window_nfe: NDArray[np.int64]
+    documents: NDArray[np.int64]
+
+    @property
+    def family(self) -> str:
+        """The label without its parameter: ``eb`` of ``eb:0.5``."""
+        return self.sampler.partition(":")[0]
+
+    @property
+    def nfe(self) -> float:
+        """Forward passes, mean over windows."""
+        return float(self.window_nfe.mean())
+
+    @property
+    def nll(self) -> Estimate:
+        """Mean NLL, nats per token, with its standard error over documents."""
+        return mean_over_documents(self.window_nll, self.documents)
+
+    def minus(self, other: SamplerScore) -> Estimate:
+        """Paired difference of NLL to another score of the same windows, nats per token.
+
+        Raises:
+            UsageError: The other score is of other windows.
+        """
+        if not np.array_equal(self.documents, other.documents):
+            raise UsageError(
+                f"{self.sampler!r} and {other.sampler!r} were scored on different windows: "
+                "a paired difference needs the same ones"
+            )
+        with np.errstate(invalid="ignore"):  # of two infinite losses, neither is the larger
+            difference = self.window_nll - other.window_nll
+        return mean_over_documents(difference, self.documents)
+
+
+def evaluate(
+    denoiser: Denoiser,
+    windows: Windows,
+    policies: Sequence[UnmaskingSchedule | Policy],
+    *,
+    seed: int = 0,
+    batch_size: int = 64,
+    progress: Progress | None = None,
+) -> tuple[SamplerScore, ...]:
+    """Score policies on the same windows.
+
+    A random order is drawn once for each window and block, from the seed: two policies of
+    random order share it, so that their difference is that of their sizes.
+
+    Args:
+        denoiser: The model.
+        windows: Held-out text; the context is given, the rest is to be sampled.
+        policies: Schedules and planners.
+        seed: Of random orders, >= 0.
+        batch_size: Windows that go through the model at once; no result depends on it.
+        progress: Called with the number of windows that are done and their total, over all
+            policies.
+
+    Returns:
+        One score for each policy, in order.
+
+    Raises:
+        UsageError: The windows do not suit the model, or are no whole number of blocks.
+        InputError: A window holds the mask token, or all are of one document.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.sizes import dus_schedule
+        >>> parity = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+        >>> windows = Windows(parity.outcomes, np.arange(2), 0)
+        >>> one_step, = evaluate(parity, windows, [dus_schedule(2)])
+        >>> one_step.nfe, round(one_step.nll.value, 4)
+        (1.0, 0.6931)
+    """
+    if batch_size < 1:
+        raise UsageError(f"need batch size >= 1, got {batch_size}")
+    if bool((windows.tokens == denoiser.mask_id).any()):
+        raise InputError(f"windows: the text holds the mask token {denoiser.mask_id}")
+    document_sums(np.zeros(len(windows)), windows.documents)  # refuses before the work, not after
+    scores = []
+    for done, policy in enumerate(map(as_policy, policies)):
+        nll, nfe = np.empty(len(windows)), np.empty(len(windows), dtype=np.int64)
+        for first in range(0, len(windows), batch_size):
+            rows = np.arange(first, min(first + batch_size, len(windows)))
+            truth = windows.tokens[first : first + batch_size].to(denoiser.device)
+            canvas = truth.clone()
+            canvas[:, windows.context :] = denoiser.mask_id
+            result = unmask(
+                denoiser,
+                canvas,
+                policy,
+                true_tokens(truth),
+                start=windows.context,
+                rows=rows.tolist(),
+                seed=seed,
+            )
+            nll[rows] = result.nll.sum(dim=-1).cpu().numpy() / windows.length
+            nfe[rows] = result.nfe
+            if progress is not None:
+                progress(done * len(windows) + first + len(rows), len(policies) * len(windows))
+        scores.append(SamplerScore(policy.label, policy.block_length, nll, nfe, windows.documents))
+    return tuple(scores)
+
+
+def sequential_policy(order: Order, block_length: int) -> SchedulePolicy:
+    """One position a step in this order: the sampler that loses nothing to parallel steps.
+
+    The excess of a schedule is its score less that of the sequential sampler of the same order.
+    """
+    schedule = UnmaskingSchedule(block_length, order, (1,) * block_length)
+    return SchedulePolicy(schedule, f"sequential {order.name}")

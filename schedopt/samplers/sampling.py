@@ -1,0 +1,175 @@
+"""Sampling texts from a model with a schedule or a planner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TypeGuard, cast
+
+import numpy as np
+import torch
+
+from schedopt.errors import UsageError
+from schedopt.models import Denoiser, load_model
+from schedopt.samplers.fills import drawn_tokens
+from schedopt.samplers.policies import Policy, as_policy
+from schedopt.samplers.randomness import row_uniforms
+from schedopt.samplers.unmask import block_count, check_width, unmask
+from schedopt.schedule import UnmaskingSchedule
+
+Prompt = str | Sequence[int]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sampled sequences, one entry a row; the prompt is part of each.
+
+    Args:
+        tokens: Token ids of each row, prompt first.
+        texts: Their texts, or None where the model has no tokenizer.
+        revealed_at: For each token, how many passes the row had made before the one that
+            revealed it; ``GIVEN`` (-1) for given tokens, ``PAST_END`` (-2) after the end.
+        nfe: Forward passes of each row.
+    """
+
+    tokens: tuple[tuple[int, ...], ...]
+    texts: tuple[str, ...] | None
+    revealed_at: tuple[tuple[int, ...], ...]
+    nfe: tuple[int, ...]
+
+
+def sample(
+    model: Denoiser | str | Path,
+    schedule: UnmaskingSchedule | Policy,
+    *,
+    prompt: Prompt | Sequence[Prompt] = "",
+    length: int | None = None,
+    count: int = 1,
+    temperature: float = 1.0,
+    seed: int = 0,
+    tokens: Sequence[int] | None = None,
+    batch_size: int = 64,
+) -> Samples:
+    """Sample sequences: a prompt, then ``length`` positions cut into blocks from the left.
+
+    Each row has its own random numbers, so that a row depends on the seed and its index, not on
+    the batch. A row ends at the model's end token, where it has one and everything before it is
+    revealed; the rest of the row is filled with end tokens.
+
+    Args:
+        model: A denoiser, a bundled model's name, or a folder.
+        schedule: A schedule, or any policy.
+        prompt: A text or token ids, or a list of either; prompts may differ in length.
+        length: Positions to sample after the prompt, a multiple of the block length; one block
+            where left out.
+        count: Rows for each prompt.
+        temperature: T of p^(1/T), >= 0; 0 takes the likeliest token. Planners always see the
+            untempered model.
+        seed: Of orders and tokens, >= 0.
+        tokens: Infilling: what follows the prompt, with the model's ``mask_id`` at positions to
+            be sampled and given tokens anywhere else. Its length takes the place of ``length``.
+        batch_size: Rows that go through the model at once.
+
+    Returns:
+        Rows of the first prompt, then of the second, and so on. No token is ``mask_id``.
+
+    Raises:
+        UsageError: A length, a token or another argument out of its domain, or a text where
+            the model has no tokenizer.
+        MissingModelError: No such model.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> samples = sample("tiny", dus_schedule(16), prompt="import ", length=16)
+        >>> samples.texts[0][:7], samples.nfe, samples.revealed_at[0][7:9]
+        ('import ', (4,), (0, 3))
+    """
+    denoiser = load_model(model) if isinstance(model, str | Path) else model
+    policy = as_policy(schedule)
+    if count < 1 or batch_size < 1:
+        raise UsageError(f"need count and batch size >= 1, got {count} and {batch_size}")
+    prompts = [_encode(denoiser, one) for one in _prompts(prompt)]
+    template = _template(denoiser, policy, length, tokens)
+    for given in prompts:
+        check_width(denoiser, len(given) + len(template))
+    canvases = [given + template for given in prompts for _ in range(count)]
+    by_row: dict[int, tuple[list[int], list[int], int]] = {}
+
+    def width_of(row: int) -> int:
+        return len(canvases[row])
+
+    for width, same in groupby(sorted(range(len(canvases)), key=width_of), key=width_of):
+        group = list(same)
+        for first in range(0, len(group), batch_size):
+            rows = group[first : first + batch_size]
+            start = width - len(template)
+            uniforms = np.pad(row_uniforms(seed, rows, len(template)), ((0, 0), (start, 0)))
+            done = unmask(
+                denoiser,
+                torch.tensor([canvases[row] for row in rows]),
+                policy,
+                drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
+                start=start,
+                rows=rows,
+                seed=seed,
+                eos_id=denoiser.eos_id,
+            )
+            parts = zip(done.tokens.tolist(), done.revealed_at.tolist(), done.nfe, strict=True)
+            for row, (ids, steps, nfe) in zip(rows, parts, strict=True):
+                by_row[row] = (ids, steps, int(nfe))
+    results = [by_row[row] for row in range(len(canvases))]
+    decode = None if denoiser.tokenizer is None else denoiser.tokenizer.decode
+    return Samples(
+        tokens=tuple(tuple(ids) for ids, _, _ in results),
+        texts=None if decode is None else tuple(decode(ids) for ids, _, _ in results),
+        revealed_at=tuple(tuple(steps) for _, steps, _ in results),
+        nfe=tuple(nfe for _, _, nfe in results),
+    )
+
+
+def _is_list_of_prompts(prompt: Prompt | Sequence[Prompt]) -> TypeGuard[Sequence[Prompt]]:
+    return not isinstance(prompt, str) and any(isinstance(p, str | Sequence) for p in prompt)
+
+
+def _prompts(prompt: Prompt | Sequence[Prompt]) -> Sequence[Prompt]:
+    return prompt if _is_list_of_prompts(prompt) else [cast(Prompt, prompt)]
+
+
+def _encode(denoiser: Denoiser, prompt: Prompt) -> list[int]:
+    if not isinstance(prompt, str):
+        ids = [int(token) for token in prompt]
+    elif not prompt:
+        return []
+    elif denoiser.tokenizer is None:
+        raise UsageError("the model has no tokenizer: give the prompt as token ids")
+    else:
+        ids = denoiser.tokenizer.encode(prompt)
+    _check_tokens(denoiser, ids)
+    if denoiser.mask_id in ids:
+        raise UsageError(
+            f"prompt: token {ids.index(denoiser.mask_id)} is the mask token {denoiser.mask_id}",
+            hint="positions to be sampled go into `tokens`, after the prompt",
+        )
+    return ids
+
+
+def _check_tokens(denoiser: Denoiser, ids: Sequence[int]) -> None:
+    for i, token in enumerate(ids):
+        if not 0 <= token < denoiser.vocab_size:
+            raise UsageError(f"token {i}: need 0..{denoiser.vocab_size - 1}, got {token}")
+
+
+def _template(
+    denoiser: Denoiser, policy: Policy, length: int | None, tokens: Sequence[int] | None
+) -> list[int]:
+    if tokens is None:
+        template = [denoiser.mask_id] * (policy.block_length if length is None else length)
+    else:
+        template = [int(token) for token in tokens]
+        if length is not None and length != len(template):
+            raise UsageError(f"tokens: there are {len(template)}, but length is {length}")
+        _check_tokens(denoiser, template)
+    block_count(len(template), policy)
+    return template

@@ -1,0 +1,102 @@
+"""Step sizes that are known before anything is measured: uniform, cosine, and DUS's own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from schedopt.errors import UsageError
+from schedopt.schedule import Order, UnmaskingSchedule
+from theory.orders import dilated_groups
+
+# n * cos(pi / 3) is n / 2 plus rounding: a tie that must not depend on the last bit.
+TIE: Final = 1e-9
+
+
+def _check_steps(length: int, steps: int) -> None:
+    if not 1 <= steps <= length:
+        raise UsageError(f"need 1 <= k <= n, got k={steps}, n={length}")
+
+
+def uniform_sizes(length: int, steps: int) -> tuple[int, ...]:
+    r"""Step sizes as equal as they can be, with boundaries :math:`N_t = \lfloor t n / k \rfloor`.
+
+    Args:
+        length: Number of positions n.
+        steps: Number of steps k.
+
+    Returns:
+        k sizes that sum to n.
+
+    Raises:
+        UsageError: Not 1 <= k <= n.
+
+    Example:
+        >>> uniform_sizes(8, 3)
+        (2, 3, 3)
+    """
+    _check_steps(length, steps)
+    ends = [t * length // steps for t in range(steps + 1)]
+    return tuple(int(size) for size in np.diff(ends))
+
+
+def cosine_sizes(length: int, steps: int) -> tuple[int, ...]:
+    r"""MaskGIT's step sizes: :math:`n \cos(\pi t / 2k)` positions remain masked after step t.
+
+    What remains is rounded to the nearest whole number, a tie downwards; each step reveals at
+    least one position.
+
+    Args:
+        length: Number of positions n.
+        steps: Number of steps k.
+
+    Returns:
+        k sizes that sum to n.
+
+    Raises:
+        UsageError: Not 1 <= k <= n.
+
+    References:
+        Chang et al., MaskGIT (arXiv:2202.04200), section 3.3.
+
+    Example:
+        >>> cosine_sizes(8, 4)
+        (1, 1, 3, 3)
+    """
+    _check_steps(length, steps)
+    t = np.arange(steps + 1)
+    left = np.ceil(length * np.cos(np.pi / 2 * t / steps) - 0.5 - TIE)
+    # One position a step at least: ends rise by one, and leave one for each step to come.
+    ends = np.maximum.accumulate(length - left - t) + t
+    ends = np.minimum(ends, length - (steps - t))
+    return tuple(int(size) for size in np.diff(ends))
+
+
+def dus_schedule(length: int, *, base: int = 2, skip: int = 1) -> UnmaskingSchedule:
+    """DUS with its own groups: the dilated order, cut where its spacing shrinks.
+
+    Args:
+        length: Block length B.
+        base: Spacings shrink by this factor, >= 2.
+        skip: The first spacing is floor(B / base^skip), >= 1.
+
+    Returns:
+        A schedule whose groups are DUS's, before the reference's merge of a last group that is
+        smaller than its neighbour, which changes none where B is a multiple of 8 up to 64.
+
+    Raises:
+        UsageError: An argument below its least value.
+
+    References:
+        DUS, arXiv:2506.19037, section 3.
+
+    Example:
+        >>> dus_schedule(32).step_sizes
+        (2, 2, 4, 8, 16)
+    """
+    order = Order("dilated", base=base, skip=skip)
+    if length < 1:
+        raise UsageError(f"length: need a whole number >= 1, got {length}")
+    groups = dilated_groups(length, base=base, skip=skip)
+    return UnmaskingSchedule(length, order, tuple(len(group) for group in groups))

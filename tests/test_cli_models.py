@@ -1,0 +1,332 @@
+"""The verbs that run a model agree with the functions that they call, and refuse bad input."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import refused, run
+from safetensors.torch import load_file, save_file
+
+import schedopt
+from schedopt.cli.options import PASSES
+from schedopt.curve import InformationCurve
+from schedopt.files import (
+    CurveFile,
+    Prediction,
+    ScheduleFile,
+    SurfaceFile,
+    load,
+    read_curve,
+    read_schedule,
+    read_surface,
+    write,
+)
+from schedopt.models.load import ASSETS
+from schedopt.samplers import GIVEN, sample
+from schedopt.schedule import Order, UnmaskingSchedule
+
+SHORT = ("--length", 16, "--context", 8)
+DUS = UnmaskingSchedule(16, Order("dilated"), (2, 2, 4, 8))
+SAMPLE = ("sample", "--planner", "dus", "--block-length", 16)
+ESTIMATE = ("estimate", *SHORT, "--passes", 32)
+FIT = ("fit", *SHORT, "--passes", 32)
+EVALUATE = ("evaluate", *SHORT, "--planner", "dus", "--windows", 2)
+VERBS = [ESTIMATE, FIT, EVALUATE]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # fit writes schedule.json
+
+
+@pytest.fixture
+def schedule(tmp_path: Path) -> Path:
+    path = tmp_path / "dus.json"
+    origin = {"estimate": {"length": 32, "context": 8}}
+    write(path, ScheduleFile(DUS, Prediction(0.8, 0.16), provenance=origin))
+    return path
+
+
+# estimate
+
+
+def test_estimate_of_the_random_order_is_a_curve(tmp_path: Path) -> None:
+    path, own = tmp_path / "curve.json", tmp_path / "entropy.json"
+    done = run(*ESTIMATE, "--order", "random", "-o", path, "--entropy", own, "--json")
+    assert done.code == 0
+    assert done.document == json.loads(path.read_text())
+    curve = read_curve(path)
+    assert (curve.length, read_curve(own).length) == (16, 16)
+    assert curve.stderr is not None
+    file = load(path)
+    assert file.provenance["seed"] == 0
+    assert file.provenance["estimate"] == {
+        **file.provenance["estimate"],  # type: ignore[dict-item]
+        "length": 16,
+        "context": 8,
+        "block_length": 16,
+        "fit": "smooth",
+    }
+    assert "32 passes over" in done.err
+
+
+def test_estimate_of_an_order_is_a_surface(tmp_path: Path) -> None:
+    path = tmp_path / "surface.json"
+    done = run(*ESTIMATE, "--order", "dilated:4", "--block-length", 8, "-o", path)
+    assert done.code == 0
+    assert done.out.startswith("order surface of 8 positions, dilated order, base 4; nats\n")
+    surface = read_surface(path)
+    assert (surface.length, surface.order) == (8, Order("dilated", base=4))
+    assert run("solve", path, "--steps", 4).code == 0
+
+
+def test_estimates_depend_on_the_seed_alone(tmp_path: Path) -> None:
+    first, again, other = (run(*ESTIMATE, "--json", "--seed", seed).document for seed in (1, 1, 2))
+    assert first["surface"] == again["surface"] != other["surface"]
+
+
+# fit
+
+
+def test_fit_writes_a_schedule_with_its_prediction(tmp_path: Path) -> None:
+    path, measure = tmp_path / "s.json", tmp_path / "m.json"
+    done = run(*FIT, "--steps", 4, "-o", path, "--measure", measure, "--json")
+    assert done.code == 0
+    assert done.err.splitlines() == [f"wrote {measure}", f"wrote {path}"]
+    found, file = done.document, load(path)
+    assert isinstance(file, ScheduleFile)
+    assert isinstance(load(measure), SurfaceFile)
+    assert file.schedule.step_sizes == tuple(found["step_sizes"])
+    assert (file.schedule.length, file.schedule.steps) == (16, 4)
+    assert file.prediction is not None
+    assert (file.prediction.loss, file.prediction.stderr) == (found["loss"], found["stderr"])
+    assert file.prediction.per == "block"
+    assert found["provenance"] == file.provenance
+    assert run("validate", path, measure).code == 0
+
+
+def test_fit_without_an_output_writes_schedule_json(tmp_path: Path) -> None:
+    done = run(*FIT)
+    assert (done.code, done.err) == (0, "wrote schedule.json\n")
+    assert read_schedule(tmp_path / "schedule.json").steps == 2  # an eighth of the length
+    assert done.out.startswith("step sizes ")
+
+
+def test_fit_of_blocks_predicts_the_loss_of_one(tmp_path: Path) -> None:
+    done = run(*FIT, "--steps", 4, "--block-length", 8, "--json")
+    file = load(tmp_path / "schedule.json")
+    assert isinstance(file, ScheduleFile)
+    assert file.prediction is not None
+    assert file.schedule.blocks is None  # two passes for each of two blocks
+    assert file.prediction.per == "block"
+    assert 2 * file.prediction.loss == pytest.approx(done.document["loss"])
+    done = run(*FIT, "--steps", 5, "--block-length", 8, "--json")
+    file = load(tmp_path / "schedule.json")
+    assert isinstance(file, ScheduleFile)
+    assert file.prediction is not None
+    assert file.schedule.blocks is not None  # as five passes are not shared equally
+    assert file.prediction.per == "sequence"
+    assert file.prediction.loss == done.document["loss"]
+
+
+def test_fit_tries_block_lengths(tmp_path: Path) -> None:
+    done = run(*FIT, "--steps", 4, "--block-length", "auto")
+    assert done.code == 0
+    assert "block length  fitted nll" in done.out
+    assert read_schedule(tmp_path / "schedule.json").length in (8, 16)
+
+
+def test_defaults_are_those_of_the_functions() -> None:
+    for function in (schedopt.fit, schedopt.estimate):
+        parameters = inspect.signature(function).parameters
+        assert parameters["passes"].default == PASSES
+        assert parameters["smoothing"].default == "smooth"
+
+
+def test_a_loss_that_is_known_too_badly() -> None:
+    done = refused(4, "standard error", *FIT, "--max-stderr", 1e-9)
+    assert "--passes" in done.err
+
+
+# sample
+
+
+def test_sample_is_what_the_function_samples(schedule: Path) -> None:
+    options = ("--prompt", "import ", "--count", 2, "--seed", 3, "--temperature", 0.5)
+    found = run("sample", "--schedule", schedule, *options, "--json").document
+    samples = sample("tiny", DUS, prompt="import ", count=2, seed=3, temperature=0.5)
+    assert found["format"] == "schedopt.samples"
+    assert [tuple(row["tokens"]) for row in found["samples"]] == list(samples.tokens)
+    assert samples.texts is not None
+    assert [row["text"] for row in found["samples"]] == list(samples.texts)
+    first = found["samples"][0]
+    assert {key: found[key] for key in first} == first
+    assert first["text"].startswith("import ")
+    assert first["nfe"] == 4
+    assert first["revealed_at"][:7] == [GIVEN] * 7
+    assert sorted(set(first["revealed_at"][7:])) == [0, 1, 2, 3]
+
+
+def test_sample_prints_the_text() -> None:
+    done = run(*SAMPLE, "--prompt", "import ", "--length", 32)
+    assert done.code == 0
+    assert done.out.startswith("import ")
+    assert done.err == "8 forward passes a text\n"
+    done = run("sample", "--planner", "confidence", "--steps", 2, "--count", 2)
+    assert done.out.startswith("--- 1\n")
+    assert "\n--- 2\n" in done.out
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    done = run(*SAMPLE, "--prompt", "\x1b[31mé\tnew\nline")
+    assert done.out.startswith("\\x1b[31mé\tnew\nline")
+    found = run(*SAMPLE, "--prompt", "\x1b[31m", "--json").document
+    assert found["text"].startswith("\x1b[31m")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("sample",), "one of the arguments --schedule --planner is required"),
+        (("sample", "--planner", "confident", "--steps", 2), "unknown planner 'confident'"),
+        (("sample", "--planner", "confidence"), "need its number of steps"),
+        (("sample", "--planner", "random", "--steps", 33), "got k=33, n=32"),
+        ((*SAMPLE, "--length", 17), "need a positive multiple of the block length 16"),
+        ((*SAMPLE, "--length", 512), "this model takes at most 256"),
+        ((*SAMPLE, "--temperature", -1), "temperature: need a finite number >= 0, got -1"),
+        ((*SAMPLE, "--temperature", "nan"), "need a finite number, got 'nan'"),
+    ],
+)
+def test_sample_usage(arguments: tuple[str | int, ...], message: str) -> None:
+    refused(2, message, *arguments)
+
+
+# evaluate
+
+
+def test_evaluate_gives_a_row_for_each_number_of_passes(schedule: Path) -> None:
+    planners = ("--planner", "confidence", "--planner", "dus:8")
+    options = ("--schedule", schedule, *planners, "--nfe", "4,8", "--windows", 4, "--excess")
+    found = run("evaluate", *options, "--json").document
+    assert found["format"] == "schedopt.evaluation"
+    # What the schedule was fitted for is what it is evaluated on.
+    assert (found["length"], found["context"], found["windows"]) == (32, 8, 4)
+    rows = {(row["sampler"], row["nfe"]): row for row in found["rows"]}
+    assert rows.keys() == {
+        (str(schedule), 8.0),
+        ("confidence", 4.0),
+        ("confidence", 8.0),
+        ("dus:8", 12.0),
+        ("sequential dilated", 32.0),
+    }
+    assert all(row["nll"] > 0 and row["stderr"] > 0 for row in rows.values())
+    ours, sequential = rows[str(schedule), 8.0], rows["sequential dilated", 32.0]
+    assert ours["excess"] == pytest.approx(ours["nll"] - sequential["nll"])
+    assert ours["predicted_excess"] == pytest.approx(0.8 / 16)  # nats a token
+    assert ours["predicted_excess_stderr"] == pytest.approx(0.16 / 16)
+    assert {match["baseline"] for match in found["matches"]} == {"confidence", "dus"}
+
+
+def test_evaluate_prints_a_table(schedule: Path) -> None:
+    options = ("--schedule", schedule, "--planner", "eb", "--windows", 2, "--length", 16)
+    done = run("evaluate", *options)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[0].endswith("16 positions after 8 known ones; nats per token")
+    assert lines[1].split() == ["sampler", "passes", "nll", "difference", "predicted", "excess"]
+    assert "passes that a planner needs for the NLL of a schedule" in lines
+
+
+def test_a_prediction_for_blocks_is_per_token(tmp_path: Path) -> None:
+    path = tmp_path / "blocks.json"
+    blocks = UnmaskingSchedule(8, Order("dilated"), (8,), blocks=((8,), (4, 4)))
+    write(path, ScheduleFile(blocks, Prediction(1.6, per="sequence")))
+    found = run("evaluate", *SHORT, "--schedule", path, "--windows", 2, "--json").document
+    assert found["rows"][0]["predicted_excess"] == pytest.approx(0.1)
+    assert "predicted_excess_stderr" not in found["rows"][0]
+
+
+def test_evaluate_usage() -> None:
+    refused(2, "need at least one --schedule or --planner", "evaluate")
+    refused(2, "unknown planner 'x'", "evaluate", "--planner", "x")
+    options = ("--planner", "random", "--block-length", 8, "--length", 32)
+    refused(2, "--nfe: need a multiple of the 4 blocks, got 6", "evaluate", *options, "--nfe", 6)
+    refused(2, "got 32 and 5", "evaluate", *options, "--block-length", 5)
+
+
+# Bad input, whichever verb reads it
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_bad_texts(verb: tuple[str | int, ...], tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    refused(3, "cannot be read: No such file", *verb, "--data", text)
+    text.write_text("")
+    refused(3, "the text is empty", *verb, "--data", text)
+    text.write_text("too short\n")
+    done = refused(3, "has 10 tokens, a window needs 24", *verb, "--data", text)
+    assert "--length" in done.err
+    text.write_bytes(b"\xff" * 100)
+    refused(3, "not UTF-8 at byte 0", *verb, "--data", text)
+    records = tmp_path / "text.jsonl"
+    records.write_text('{"text": 1}\n')
+    refused(3, f"{records}:1: need an object with a string 'text'", *verb, "--data", records)
+    refused(2, "need a .txt or .jsonl file", *verb, "--data", tmp_path / "text.pdf")
+
+
+@pytest.mark.parametrize("verb", [SAMPLE, *VERBS], ids=lambda verb: verb[0])
+def test_bad_models(verb: tuple[str | int, ...], tmp_path: Path) -> None:
+    done = refused(6, "no model 'llada-9b'", *verb, "--model", "llada-9b")
+    assert "hint: " in done.err
+    refused(2, "unknown dtype 'float31'", *verb, "--dtype", "float31")
+    refused(2, "'abacus'", *verb, "--device", "abacus")
+    refused(2, "mask id: need 0..257, got 999", *verb, "--mask-id", 999)
+    broken = tmp_path / "broken"
+    shutil.copytree(ASSETS / "tiny", broken)
+    weights = load_file(broken / "model.safetensors")
+    name, tensor = next(iter(weights.items()))
+    weights[name] = torch.full_like(tensor, torch.nan)
+    save_file(weights, broken / "model.safetensors")
+    refused(3, f"tensor {name!r}: need finite", *verb, "--model", broken)
+
+
+@pytest.mark.parametrize("verb", ["sample", "evaluate"])
+def test_bad_schedules(verb: str, schedule: Path, tmp_path: Path) -> None:
+    done = refused(
+        3,
+        f"{schedule}: $.schedule.length: need a divisor of the 24 positions, got 16",
+        *(verb, "--schedule", schedule, "--length", 24),
+    )
+    assert "hint: --length 32" in done.err
+    refused(3, "No such file", verb, "--schedule", tmp_path / "absent.json")
+    curve = tmp_path / "curve.json"
+    write(curve, CurveFile(InformationCurve([1.0, 0.5])))
+    refused(3, "$.format: need schedopt.schedule", verb, "--schedule", curve)
+
+
+@pytest.mark.parametrize("verb", [ESTIMATE, FIT], ids=lambda verb: verb[0])
+def test_orders_and_budgets(verb: tuple[str | int, ...], tmp_path: Path) -> None:
+    refused(2, "unknown order 'diluted'", *verb, "--order", "diluted")
+    refused(2, "depends on values", *verb, "--order", "confidence")
+    refused(2, "the explicit order has 2 positions, need 16", *verb, "--order", "explicit:0,1")
+    refused(2, "unknown smoothing 'rough'", *verb, "--smoothing", "rough")
+    refused(2, "at least 16, got 3", *verb, "--passes", 3)
+    refused(1, "there is no folder", *verb, "-o", tmp_path / "absent" / "x.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_budgets_that_no_schedule_meets(tmp_path: Path) -> None:
+    refused(2, "got 17", *FIT, "--steps", 17)
+    refused(2, "need max_loss >= ", *FIT, "--max-loss=-1000")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_surface_is_measured_in_its_order() -> None:
+    found = run(*ESTIMATE, "--order", "left_to_right", "--json").document
+    rows = found["surface"]["rows"]
+    assert len(rows) == 16
