@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 SCHEDOPT := $(BIN)/schedopt
 SOURCES = $(shell find schedopt theory -type f ! -path '*/__pycache__/*')
 
+.DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
 .PHONY: demo test lint types tests clean
 
@@ -72,8 +73,8 @@ demo/samples.txt: demo/schedule.json
 	$(SCHEDOPT) sample --schedule demo/schedule.json --prompt 'def main(argv=None):' --count 2 > $@
 
 demo/evaluation.txt: demo/schedule.json demo/samples.txt
-	$(SCHEDOPT) evaluate --schedule demo/schedule.json --planner dus --planner confidence \
-	  --nfe 4,8,16 > $@
+	$(SCHEDOPT) evaluate --schedule demo/schedule.json --excess --planner dus --planner dus:16 \
+	  --planner random --planner confidence --planner eb --nfe 4,8,16,32 > $@
 
 clean:
 	rm -rf $(VENV) demo

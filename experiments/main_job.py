@@ -28,6 +28,7 @@ from schedopt.schedule import Order
 LENGTH, CONTEXT = 128, 128
 BUDGETS = (4, 8, 16, 32, 64)
 BLOCKS = (128, 64, 32, 16)
+PLANNER_BLOCK = 32  # of EB and threshold; Fast-dLLM's
 GAMMAS = (1.0, 0.3, 0.1, 0.02)
 TAUS = (0.5, 0.7, 0.9)
 DILATED, RANDOM, LEFT = Order("dilated", base=2), Order("random"), Order("left_to_right")
@@ -94,9 +95,8 @@ def main() -> None:
         for name in ("random", "cosine", "dilated", "confidence", "entropy"):
             planners.append(policy_for(name, block_length=LENGTH, steps=budget))
     planners += [policy_for(f"dus:{b}", block_length=LENGTH) for b in BLOCKS]
-    for block in (LENGTH, 32):
-        planners += [policy_for(f"eb:{g}", block_length=block) for g in GAMMAS]
-        planners += [policy_for(f"threshold:{t}", block_length=block) for t in TAUS]
+    planners += [policy_for(f"eb:{g}", block_length=PLANNER_BLOCK) for g in GAMMAS]
+    planners += [policy_for(f"threshold:{t}", block_length=PLANNER_BLOCK) for t in TAUS]
     scores: list[SamplerScore] = []
     for policy in [*ours, *sequential, *planners]:
         scores += evaluate(model, measured_on, [policy], seed=args.seed, batch_size=args.batch)
@@ -147,23 +147,16 @@ def main() -> None:
         ],
         "confidence": [measured[p] for p in planners if p.label == "confidence"],
         "entropy": [measured[p] for p in planners if p.label == "entropy"],
-        **{
-            f"{kind}, B={block}": [
-                measured[p]
-                for p in planners
-                if p.label.startswith(kind) and p.block_length == block
-            ]
-            for kind in ("eb", "threshold")
-            for block in (LENGTH, 32)
-        },
+        "eb": [measured[p] for p in planners if p.label.startswith("eb")],
+        "threshold": [measured[p] for p in planners if p.label.startswith("threshold")],
     }
     dus_matches = []
     for block in BLOCKS:
         score = next(measured[p] for p in planners if p.label == f"dus:{block}")
-        for name in ("dilated optimal, B=128",):
-            dus_matches.append(
-                {"dus_block": block, "by": name, **match(score, families[name]).as_row()}
-            )
+        name = "dilated optimal, B=128"
+        dus_matches.append(
+            {"dus_block": block, "by": name, **match(score, families[name]).as_row()}
+        )
     matches = [
         {"budget": budget, "family": name, **match(measured[policy], family).as_row()}
         for budget, policy in best.items()

@@ -31,12 +31,14 @@ class Corpus:
     Args:
         name: The file, or ``bundled``.
         sha256: Of the file's bytes.
-        documents: Text of each document, in order.
+        texts: The texts, in order.
+        documents: Index of the document of each text: texts of one document depend on each other.
     """
 
     name: str
     sha256: str
-    documents: tuple[str, ...]
+    texts: tuple[str, ...]
+    documents: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,9 @@ class Windows:
 
 
 def read_corpus(path: str | Path | None = None) -> Corpus:
-    """Read a ``.txt`` file (one document) or a ``.jsonl`` file (one record with ``text`` a line).
+    """Read a ``.txt`` file (one text) or a ``.jsonl`` file (a record with ``text`` a line).
+
+    Records with the same ``name`` are of one document, such as several excerpts of a file.
 
     Args:
         path: The file; None for the bundled held-out text.
@@ -110,7 +114,7 @@ def read_corpus(path: str | Path | None = None) -> Corpus:
         InputError: Not UTF-8, a record without text, or nothing but blanks.
 
     Example:
-        >>> len(read_corpus().documents) > 100
+        >>> len(read_corpus().texts) > 100
         True
     """
     source = BUNDLED_TEXT if path is None else Path(path)
@@ -126,36 +130,45 @@ def read_corpus(path: str | Path | None = None) -> Corpus:
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: not UTF-8 at byte {error.start}") from error
     if source.suffix == ".txt":
-        documents = [text]
+        records = [(text, "")]
     else:
-        documents = [
-            _record_text(line, f"{name}:{number}")
+        records = [
+            _record(line, f"{name}:{number}")
             for number, line in enumerate(text.split("\n"), start=1)
             if line.strip()
         ]
-    if not any(document.strip() for document in documents):
+    if not any(body.strip() for body, _ in records):
         raise InputError(f"{name}: the text is empty", hint="give a file that holds some text")
-    return Corpus(name, hashlib.sha256(raw).hexdigest(), tuple(documents))
+    index: dict[str | int, int] = {}
+    # A record without a name is a document of its own.
+    owners = [index.setdefault(owner or i, len(index)) for i, (_, owner) in enumerate(records)]
+    return Corpus(
+        name, hashlib.sha256(raw).hexdigest(), tuple(body for body, _ in records), tuple(owners)
+    )
 
 
-def _record_text(line: str, where: str) -> str:
+def _record(line: str, where: str) -> tuple[str, str]:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: not JSON: {error}") from error
     text = record.get("text") if isinstance(record, dict) else None
-    if not isinstance(text, str):
-        raise InputError(f"{where}: need an object with a string 'text', got {line[:60]!r}")
-    return text
+    owner = record.get("name", "") if isinstance(record, dict) else ""
+    if not isinstance(text, str) or not isinstance(owner, str):
+        raise InputError(
+            f"{where}: need an object with a string 'text' and, if any, a string 'name', "
+            f"got {line[:60]!r}"
+        )
+    return text, owner
 
 
 def cut_windows(
     corpus: Corpus, tokenizer: Tokenizer, *, context: int, length: int, limit: int | None = None
 ) -> Windows:
-    """Cut documents into consecutive windows of context + length tokens; short ends are dropped.
+    """Cut texts into consecutive windows of context + length tokens; short ends are dropped.
 
-    A corpus of a single document has no others to take standard errors over: there each
-    window counts as a document.
+    A single text has no others to take standard errors over: there each window counts as a
+    document.
 
     Args:
         corpus: The text.
@@ -174,20 +187,20 @@ def cut_windows(
     rows: list[list[int]] = []
     owners: list[int] = []
     longest = 0
-    for index, document in enumerate(corpus.documents):
-        tokens = tokenizer.encode(document)
+    for index, text in zip(corpus.documents, corpus.texts, strict=True):
+        tokens = tokenizer.encode(text)
         longest = max(longest, len(tokens))
         for start in range(0, len(tokens) - size + 1, size):
             rows.append(tokens[start : start + size])
             owners.append(index)
     if not rows:
         raise InputError(
-            f"{corpus.name}: the longest document has {longest} tokens, a window needs {size} "
+            f"{corpus.name}: the longest text has {longest} tokens, a window needs {size} "
             f"(context {context} + length {length})",
             hint="give longer text, or smaller --length or --context",
         )
     documents = np.array(owners, dtype=np.int64)
-    if len(corpus.documents) == 1:
+    if len(corpus.texts) == 1:
         documents = np.arange(len(rows), dtype=np.int64)
     windows = Windows(torch.tensor(rows, dtype=torch.int64), documents, context)
     if limit is not None and limit < len(windows):
@@ -231,5 +244,5 @@ def load_windows(
     return windows, {
         "name": corpus.name,
         "sha256": corpus.sha256,
-        "documents": len(corpus.documents),
+        "documents": len(set(corpus.documents)),
     }

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from schedopt.clusters import Measured
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
 from schedopt.errors import NoisyEstimateError, UsageError
 from schedopt.estimators import Estimate, Smoothing, estimate
-from schedopt.evaluation import Estimate as Measured
 from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
 from schedopt.models import Denoiser, load_model
 from schedopt.samplers import Policy

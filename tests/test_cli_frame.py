@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
+from io import StringIO
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,7 @@ from command_line import refused, run
 import schedopt
 from schedopt import cli
 from schedopt.cli import VERBS, main, solve, validate
+from schedopt.cli.progress import progress_bar
 from schedopt.curve import InformationCurve
 from schedopt.errors import (
     DeviceMemoryError,
@@ -34,6 +36,7 @@ from schedopt.errors import (
 from schedopt.files import CurveFile, write
 
 COMMAND = [sys.executable, "-m", "schedopt"]
+ROOT = Path(__file__).resolve().parent.parent
 NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 
 
@@ -52,7 +55,7 @@ def test_version() -> None:
 def test_help_lists_every_verb() -> None:
     done = run("--help")
     assert done.code == 0
-    assert all(f"    {name} " in done.out for name in NAMES)
+    assert {line.split()[0] for line in done.out.splitlines() if line.strip()} >= {*NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -153,6 +156,22 @@ def test_json_is_one_document_with_its_format(verb: tuple[str, ...], curve: Path
     assert done.document["schema_version"] == 1
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "quiet", "shown"),
+    [(Terminal(), False, True), (Terminal(), True, False), (StringIO(), False, False)],
+)
+def test_progress_is_for_terminals(stream: StringIO, quiet: bool, shown: bool) -> None:
+    with redirect_stderr(stream), progress_bar(Namespace(quiet=quiet), "passes") as progress:
+        progress(1, 4)
+        progress(4, 4)
+    assert ("passes" in stream.getvalue()) is shown
+
+
 # Subprocesses: what only a process of its own can show.
 
 
@@ -221,6 +240,18 @@ def test_ctrl_c(tmp_path: Path) -> None:
     out, err = process.communicate()
     os.close(writer)
     assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
+
+
+def test_the_commands_of_the_demo_parse() -> None:
+    make = ["make", "--dry-run", "--always-make", "demo"]
+    lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    commands = [
+        shlex.split(line.partition(" > ")[0])
+        for line in lines.replace("\\\n", " ").replace("echo; ", "").splitlines()
+        if line.startswith(".venv/bin/schedopt ")
+    ]
+    verbs = [cli.build_parser().parse_args(command[1:]).verb for command in commands]
+    assert verbs == ["fit", "sample", "evaluate", "show"]
 
 
 def test_main_reads_the_arguments_of_the_process(

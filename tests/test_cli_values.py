@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from strategies import permutations
 
 from schedopt.cli.orders import order_text, parse_order
-from schedopt.cli.output import doublings, nats, sizes_text, table
+from schedopt.cli.output import doublings, emit, nats, sizes_text, table
 from schedopt.cli.parser import number, unicode_text, whole, whole_or_auto, wholes
 from schedopt.errors import FormatError, InputError, MissingInputError, UsageError
 from schedopt.schedule import PLANNERS, Order
@@ -156,6 +156,13 @@ def test_orders_in_words(order: Order, text: str) -> None:
 
 
 # Text
+
+
+def test_json_has_null_for_what_is_not_finite(capsys: pytest.CaptureFixture[str]) -> None:
+    document = {"a": float("inf"), "b": [float("nan"), 1.5, "NaN"], "c": (1, None, True)}
+    emit(Namespace(json=True), document, [])
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"a": None, "b": [None, 1.5, "NaN"], "c": [1, None, True]}
 
 
 def test_columns_of_numbers_are_flush_right() -> None:

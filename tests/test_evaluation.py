@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from sampler_cases import policies_for
 from strategies import random_table
 
+from schedopt.clusters import mean_over_documents
 from schedopt.data import Windows, cut_windows, read_corpus
 from schedopt.errors import InputError, UsageError
 from schedopt.evaluation import (
     SamplerScore,
     evaluate,
     match,
-    mean_over_documents,
     nfe_to_match,
     score_row,
     sequential_policy,

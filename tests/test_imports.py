@@ -23,6 +23,7 @@ TREES = {
 # Inside schedopt: a module imports its own package and what stands above it here.
 LAYERS = (
     ("errors",),
+    ("clusters",),
     ("schedule",),
     ("sizes",),
     ("curve",),
@@ -31,7 +32,8 @@ LAYERS = (
     ("solvers", "models"),
     ("data",),
     ("estimators", "samplers", "exact"),
-    ("evaluation", "fitting"),
+    ("evaluation",),
+    ("fitting",),
     ("report", "plot"),
     ("cli",),
     ("__main__",),

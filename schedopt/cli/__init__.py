@@ -69,7 +69,9 @@ def build_parser() -> Parser:
         description="Optimal unmasking schedules for masked diffusion language models: measure "
         "once,\nthen solve for any budget, sample with the result, and check the prediction.",
         epilog="example:\n  schedopt fit --steps 8 -o schedule.json\n"
-        "  schedopt sample --schedule schedule.json --prompt 'import os'",
+        "  schedopt sample --schedule schedule.json --prompt 'import os'\n\n"
+        "exit codes:\n  0 done, 1 failed, 2 usage, 3 malformed input, 4 estimate too noisy,\n"
+        "  5 out of memory, 6 model or extra missing, 130 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"schedopt {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", dest="verb", required=True)

@@ -92,8 +92,8 @@ def run(args: Namespace) -> int:
     say(
         args,
         f"{found.passes} passes over {found.documents} documents in {found.seconds:.1f} s; the "
-        f"model's own entropy is {nats(found.calibration_gap)} ± "
-        f"{nats(found.calibration_stderr)} nats a token below its loss",
+        f"model's own entropy is {nats(found.calibration_gap.value)} ± "
+        f"{nats(found.calibration_gap.stderr)} nats a token below its loss",
     )
     emit(args, file.document(), measure_lines(found.measure))
     return 0

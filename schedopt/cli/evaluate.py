@@ -188,10 +188,15 @@ def _score_lines(result: Mapping[str, Any]) -> Iterator[str]:
     )
     keys = ["nll", "difference", "excess", "predicted_excess"]
     keys = [key for key in keys if any(key in row for row in result["rows"])]
-    header = ["sampler", "passes", *(key.replace("_", " ") for key in keys)]
+    header = ["sampler", "block", "passes", *(key.replace("_", " ") for key in keys)]
     rows = sorted(result["rows"], key=lambda row: (row["nfe"], row["nll"]))
     cells = [
-        [row["sampler"], f"{row['nfe']:.4g}", *(_measured(row, key) for key in keys)]
+        [
+            row["sampler"],
+            str(row["block_length"]),
+            f"{row['nfe']:.4g}",
+            *(_measured(row, key) for key in keys),
+        ]
         for row in rows
     ]
     yield from table(header, cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from argparse import Namespace
 from collections.abc import Iterator
 from hashlib import sha256
@@ -130,8 +129,8 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
         fitted_loss=found.fitted_loss,
         lower_bound=solution.lower_bound,
         status=solution.status.name.lower(),
-        regret=_finite(found.regret),
-        uniform_regret=_finite(found.uniform_regret),
+        regret=found.regret,
+        uniform_regret=found.uniform_regret,
         candidates=[
             {
                 "block_length": candidate.solution.schedule.length,
@@ -142,11 +141,6 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
         ],
         provenance=provenance,
     )
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinity; the regret has, where the least loss is 0."""
-    return value if math.isfinite(value) else None
 
 
 def _lines(found: Fit) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -24,12 +25,14 @@ def document(name: str, **fields: object) -> dict[str, Any]:
 def emit(args: Namespace, result: Mapping[str, Any], lines: Iterable[str]) -> None:
     """Print the result: the document with ``--json``, else the lines.
 
+    What is infinite or unknown is null in the document, as JSON has no other word for it.
+
     Raises:
         BrokenPipeError: Nobody reads any more.
         OutputError: Standard output cannot be written to.
     """
     if args.json:
-        put(json.dumps(result, allow_nan=False) + "\n")
+        put(json.dumps(_finite(result), allow_nan=False) + "\n")
     else:
         put("".join(f"{line}\n" for line in lines))
 
@@ -50,6 +53,14 @@ def put(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise
         raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def say(args: Namespace, message: str) -> None:

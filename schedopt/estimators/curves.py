@@ -45,33 +45,3 @@ def pass_weights(known: Ints, n: int, *, shared: float = 8.0) -> Floats:
     masked = (n - known).astype(np.float64)
     weights: Floats = masked * shared / (masked + shared)
     return weights
-
-
-def mean_by_group(
-    values: Floats, groups: Ints, count: int, documents: Ints
-) -> tuple[Floats, Floats]:
-    """Mean of each group and its standard error over documents.
-
-    Args:
-        values: Shape (P,).
-        groups: Shape (P,), 0..count-1.
-        count: Number of groups.
-        documents: Shape (P,); values of one document may depend on each other.
-
-    Returns:
-        Means and standard errors, each shape (count,); NaN where a group is empty, and an
-        infinite error where it has a single document.
-    """
-    sizes = np.bincount(groups, minlength=count).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.bincount(groups, values, minlength=count) / sizes
-        residuals = values - means[groups]
-        # Residuals are summed inside a document before they are squared (cluster-robust).
-        names, owner = np.unique(documents, return_inverse=True)
-        sums = np.zeros((count, len(names)))
-        np.add.at(sums, (groups, owner), residuals)
-        present = np.zeros((count, len(names)), dtype=bool)
-        present[groups, owner] = True
-        clusters = present.sum(axis=1)
-        variance = (sums**2).sum(axis=1) / sizes**2 * clusters / (clusters - 1.0)
-    return means, np.where(clusters > 1, np.sqrt(variance), np.inf)

@@ -9,11 +9,12 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from schedopt.clusters import Measured, mean_by_group, mean_over_documents
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.data import Windows
 from schedopt.errors import UsageError
 from schedopt.estimators import influence
-from schedopt.estimators.curves import fit_smooth, mean_by_group, pass_weights
+from schedopt.estimators.curves import fit_smooth, pass_weights
 from schedopt.estimators.probe import BATCH, Probes, Progress, blocks_of, probe
 from schedopt.models.denoiser import Denoiser
 from schedopt.schedule import Order
@@ -33,8 +34,7 @@ class Estimate:
         measure: Cross-entropies (NLL of the text), with standard errors over documents.
         entropy_measure: Predictive entropies of the same passes; for a calibrated model the
             two agree, and they give nearly the same schedule.
-        calibration_gap: Mean NLL minus mean predictive entropy over all scores, nats a token.
-        calibration_stderr: Its standard error over documents.
+        calibration_gap: Mean NLL minus predictive entropy over the passes, nats a token.
         smoothing: How the passes became a curve.
         passes: Forward passes of one sequence each.
         documents: How many documents they fell on.
@@ -43,8 +43,7 @@ class Estimate:
 
     measure: InformationCurve | OrderSurface
     entropy_measure: InformationCurve | OrderSurface
-    calibration_gap: float
-    calibration_stderr: float
+    calibration_gap: Measured
     smoothing: Smoothing
     passes: int
     documents: int
@@ -131,12 +130,10 @@ def estimate(
         else:
             measures.append(_surface(values, probes.known, unit, document, order, smoothing, rng))
     gaps = np.nanmean(scores.nll - scores.entropy, axis=1)
-    gap, error = mean_by_group(gaps, np.zeros(len(gaps), dtype=np.int64), 1, document)
     return Estimate(
         measure=measures[0],
         entropy_measure=measures[1],
-        calibration_gap=float(gap[0]),
-        calibration_stderr=float(error[0]),
+        calibration_gap=mean_over_documents(gaps, document),
         smoothing=smoothing,
         passes=len(probes.known),
         documents=len(names),

@@ -2,20 +2,16 @@
 
 - ``nll``: the exact, teacher-forced NLL of any policy.
 - ``compare``: differences, and the passes that one sampler needs to match another.
-- ``clusters``: standard errors over documents.
 """
 
-from schedopt.evaluation.clusters import Estimate, mean_over_documents
 from schedopt.evaluation.compare import Match, match, nfe_to_match, score_row
 from schedopt.evaluation.nll import SamplerScore, evaluate, sequential_policy
 
 __all__ = [
-    "Estimate",
     "Match",
     "SamplerScore",
     "evaluate",
     "match",
-    "mean_over_documents",
     "nfe_to_match",
     "score_row",
     "sequential_policy",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from schedopt.clusters import document_sums
 from schedopt.errors import UsageError
-from schedopt.evaluation.clusters import document_sums
 from schedopt.evaluation.nll import SamplerScore
 
 Floats = NDArray[np.float64]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from schedopt.clusters import Measured, document_sums, mean_over_documents
 from schedopt.data import Windows
 from schedopt.errors import InputError, UsageError
-from schedopt.evaluation.clusters import Estimate, document_sums, mean_over_documents
 from schedopt.models.denoiser import Denoiser
 from schedopt.samplers.fills import true_tokens
 from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
@@ -57,11 +57,11 @@ class SamplerScore:
         return float(self.window_nfe.mean())
 
     @property
-    def nll(self) -> Estimate:
+    def nll(self) -> Measured:
         """Mean NLL, nats per token, with its standard error over documents."""
         return mean_over_documents(self.window_nll, self.documents)
 
-    def minus(self, other: SamplerScore) -> Estimate:
+    def minus(self, other: SamplerScore) -> Measured:
         """Paired difference of NLL to another score of the same windows, nats per token.
 
         Raises:

@@ -14,7 +14,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Measured:
     """A number that was measured, and its standard error in the same unit."""
 
     value: float
@@ -41,7 +41,7 @@ def document_sums(values: Floats, documents: Integers) -> tuple[Floats, Integers
     return sums, counts.astype(np.int64)
 
 
-def mean_over_documents(values: Floats, documents: Integers) -> Estimate:
+def mean_over_documents(values: Floats, documents: Integers) -> Measured:
     r"""Mean over windows, with the linearised standard error of a ratio over D documents.
 
     With y_d the sum and m_d the number of the values of document d, and r the mean,
@@ -65,11 +65,41 @@ def mean_over_documents(values: Floats, documents: Integers) -> Estimate:
 
     Example:
         >>> mean_over_documents(np.array([0.0, 2.0, 4.0]), np.array([0, 1, 2]))
-        Estimate(value=2.0, stderr=1.1547...)
+        Measured(value=2.0, stderr=1.1547...)
     """
-    sums, counts = document_sums(values, documents)
-    mean = float(sums.sum() / counts.sum())
-    if not np.isfinite(mean):
-        return Estimate(mean, float("inf"))
-    spread = float(np.sum((sums - mean * counts) ** 2)) * len(sums) / (len(sums) - 1)
-    return Estimate(mean, float(np.sqrt(spread)) / int(counts.sum()))
+    document_sums(values, documents)  # refuses a single document
+    mean, stderr = mean_by_group(values, np.zeros(len(values), dtype=np.int64), 1, documents)
+    return Measured(float(mean[0]), float(stderr[0]) if np.isfinite(mean[0]) else float("inf"))
+
+
+def mean_by_group(
+    values: Floats, groups: Integers, count: int, documents: Integers
+) -> tuple[Floats, Floats]:
+    """``mean_over_documents`` of each group.
+
+    Args:
+        values: Shape (N,).
+        groups: Shape (N,), 0..count-1.
+        count: Number of groups.
+        documents: Shape (N,), the document of each value.
+
+    Returns:
+        Means and standard errors, each shape (count,); NaN where a group is empty, and an
+        infinite error where it has a single document.
+
+    Example:
+        >>> mean_by_group(np.array([0.0, 2.0, 5.0]), np.array([0, 0, 1]), 2, np.arange(3))
+        (array([1., 5.]), array([ 1., inf]))
+    """
+    names, owner = np.unique(documents, return_inverse=True)
+    sizes = np.bincount(groups, minlength=count).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.bincount(groups, values, minlength=count) / sizes
+        residuals = np.zeros((count, len(names)))
+        np.add.at(residuals, (groups, owner), values - means[groups])
+        present = np.zeros((count, len(names)), dtype=bool)
+        present[groups, owner] = True
+        clusters = present.sum(axis=1)
+        variance = (residuals**2).sum(axis=1) * clusters / (clusters - 1.0)
+        stderr = np.where(clusters == 1, np.inf, np.sqrt(variance) / sizes)
+    return means, stderr
