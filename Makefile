@@ -58,23 +58,27 @@ types: $(VENV)/installed-dev
 tests: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
 
-# ---- demo: measure, solve, sample, verify
+# ---- demo: measure, solve, sample, verify (on documents that the schedule was not made from)
+
+SIZE = --length 128 --context 128
 
 demo: demo/evaluation.txt
+	@echo; cat demo/fit.txt
 	@echo; $(SCHEDOPT) show demo/schedule.json
 	@echo; cat demo/samples.txt
 	@echo; cat demo/evaluation.txt
 
 demo/schedule.json: $(VENV)/installed $(SOURCES)
 	@mkdir -p demo
-	$(SCHEDOPT) fit --steps 8 -o $@
+	$(SCHEDOPT) fit --part 1/2 $(SIZE) --steps 8 -o $@ | tee demo/fit.txt
 
 demo/samples.txt: demo/schedule.json
 	$(SCHEDOPT) sample --schedule demo/schedule.json --prompt 'def main(argv=None):' --count 2 > $@
 
 demo/evaluation.txt: demo/schedule.json demo/samples.txt
-	$(SCHEDOPT) evaluate --schedule demo/schedule.json --excess --planner dus --planner dus:16 \
-	  --planner random --planner confidence --planner eb --nfe 4,8,16,32 > $@
+	$(SCHEDOPT) evaluate --part 2/2 --schedule demo/schedule.json --excess --windows 48 \
+	  --planner dus --planner dus:32 --planner dus:16 --planner random --planner confidence \
+	  --nfe 8,16,32 > $@
 
 clean:
 	rm -rf $(VENV) demo

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +87,7 @@ class Windows:
 
         Raises:
             InputError: There is only one document, so that nothing is left for the second set.
+            UsageError: The seed is negative.
         """
         names = np.unique(self.documents)
         if len(names) < 2:
@@ -94,11 +95,37 @@ class Windows:
                 f"{len(names)} document: need at least 2 to hold some out",
                 hint="give more text, or a .jsonl file with several records",
             )
-        shuffled = np.random.default_rng([seed, len(names)]).permutation(names)
+        shuffled = generator(seed, len(names)).permutation(names)
         sizes = np.array([np.count_nonzero(self.documents == d) for d in shuffled])
         cut = int(np.searchsorted(np.cumsum(sizes), share * len(self))) + 1
         first = np.isin(self.documents, shuffled[: min(cut, len(names) - 1)])
         return self.take(np.flatnonzero(first)), self.take(np.flatnonzero(~first))
+
+
+def generator(seed: int, *more: int) -> np.random.Generator:
+    """Generator of a seed and of what else sets draws apart.
+
+    Raises:
+        UsageError: The seed is negative.
+    """
+    if seed < 0:
+        raise UsageError(f"seed: need a whole number >= 0, got {seed}")
+    return np.random.default_rng([seed, *more])
+
+
+def check_tokens(windows: Windows, denoiser: Denoiser) -> None:
+    """Refuse windows that are no text of this model.
+
+    Raises:
+        InputError: A token is outside the vocabulary, or is the mask token.
+    """
+    low, high = int(windows.tokens.min()), int(windows.tokens.max())
+    if low < 0 or high >= denoiser.vocab_size:
+        raise InputError(
+            f"windows: need tokens 0..{denoiser.vocab_size - 1}, got {low if low < 0 else high}"
+        )
+    if bool((windows.tokens == denoiser.mask_id).any()):
+        raise InputError(f"windows: the text holds the mask token {denoiser.mask_id}")
 
 
 def read_corpus(path: str | Path | None = None) -> Corpus:
@@ -159,6 +186,8 @@ def _record(line: str, where: str) -> tuple[str, str]:
             f"{where}: need an object with a string 'text' and, if any, a string 'name', "
             f"got {line[:60]!r}"
         )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InputError(f"{where}: need Unicode text, got a lone surrogate in {line[:60]!r}")
     return text, owner
 
 
@@ -216,6 +245,7 @@ def load_windows(
     *,
     length: int = DEFAULT_LENGTH,
     context: int | None = None,
+    part: tuple[int, int] = (1, 1),
     limit: int | None = None,
 ) -> tuple[Windows, dict[str, str | int]]:
     """Windows of a text file for a model, and what a provenance says of the text.
@@ -225,6 +255,8 @@ def load_windows(
         path: As ``read_corpus``.
         length: As ``cut_windows``.
         context: As ``cut_windows``; 64 by default, or less where the model has no room.
+        part: (i, n) keeps every n-th document from the i-th on, so that a schedule can be
+            fitted on one part of a text and measured on another.
         limit: As ``cut_windows``.
 
     Raises:
@@ -240,9 +272,23 @@ def load_windows(
         room = DEFAULT_CONTEXT if denoiser.max_length is None else denoiser.max_length - length
         context = max(0, min(DEFAULT_CONTEXT, room))
     corpus = read_corpus(path)
+    index, parts = part
+    if not 1 <= index <= parts:
+        raise UsageError(f"part: need 1 <= i <= n, got {index}/{parts}")
+    kept = [i for i, document in enumerate(corpus.documents) if document % parts == index - 1]
+    if not kept:
+        raise InputError(
+            f"{corpus.name}: part {index}/{parts} has none of the "
+            f"{len(set(corpus.documents))} documents"
+        )
+    corpus = replace(
+        corpus,
+        texts=tuple(corpus.texts[i] for i in kept),
+        documents=tuple(corpus.documents[i] for i in kept),
+    )
     windows = cut_windows(corpus, denoiser.tokenizer, context=context, length=length, limit=limit)
     return windows, {
-        "name": corpus.name,
+        "name": corpus.name if parts == 1 else f"{corpus.name}, part {index}/{parts}",
         "sha256": corpus.sha256,
         "documents": len(set(corpus.documents)),
     }

@@ -12,8 +12,9 @@ import numpy as np
 from schedopt.clusters import Measured
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
-from schedopt.errors import NoisyEstimateError, UsageError
+from schedopt.errors import InfeasibleError, NoisyEstimateError, UsageError
 from schedopt.estimators import Estimate, Smoothing, estimate
+from schedopt.estimators.probe import blocks_of
 from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
 from schedopt.models import Denoiser, load_model
 from schedopt.samplers import Policy
@@ -96,29 +97,20 @@ def solve_blocks(
         measure: Of one block.
         blocks: Number of blocks.
         steps: Forward passes for all blocks together.
-        max_loss: Nats for all blocks together; each gets an equal share.
+        max_loss: Nats for all blocks together, to be met with the fewest steps.
 
     Returns:
         A solution whose losses are sums over the blocks.
 
     Raises:
         UsageError: Fewer steps than blocks or more than positions.
+        InfeasibleError: No schedule loses as little as max_loss.
     """
-    if blocks == 1 or max_loss is not None:
-        share = None if max_loss is None else max_loss / blocks
-        one = solve(measure, steps=steps, max_loss=share)
-        return replace(
-            one,
-            loss=one.loss * blocks,
-            sequential=one.sequential * blocks,
-            certificate=replace(one.certificate, lower_bound=one.lower_bound * blocks),
-        )
-    positions = measure.length * blocks
-    if steps is None or not blocks <= steps <= positions:
-        raise UsageError(
-            f"steps: {blocks} blocks of {measure.length} positions need "
-            f"{blocks} <= steps <= {positions}, got {steps}"
-        )
+    if blocks == 1 or (steps is not None and max_loss is not None):  # both are refused there
+        return solve(measure, steps=steps, max_loss=max_loss)
+    if max_loss is not None:
+        steps = _fewest_steps(measure, blocks, max_loss)
+    steps = _check_steps(steps, measure.length, blocks)
     frontier = losses(measure, min(measure.length, steps - blocks + 1))
     shares = allocate([frontier] * blocks, steps)
     found = {k: solve(measure, steps=k) for k in set(shares.steps)}
@@ -133,6 +125,31 @@ def solve_blocks(
         sequential=first.sequential * blocks,
         certificate=shares.certificate,
     )
+
+
+def _fewest_steps(measure: InformationCurve | OrderSurface, blocks: int, max_loss: float) -> int:
+    """Fewest steps for all blocks together that lose at most this much together."""
+    try:
+        each = solve(measure, max_loss=max_loss / blocks).schedule.steps
+    except InfeasibleError as error:
+        raise InfeasibleError(
+            f"max_loss {max_loss} for {blocks} blocks, of each: {error}"
+        ) from None
+    # Equal shares are met with so many steps; unequal ones may need fewer.
+    enough = each * blocks
+    frontier = losses(measure, min(measure.length, enough - blocks + 1))
+    fewer = (k for k in range(blocks, enough) if allocate([frontier] * blocks, k).loss <= max_loss)
+    return next(fewer, enough)
+
+
+def _check_steps(steps: int | None, block_length: int, blocks: int) -> int:
+    if steps is None or not blocks <= steps <= block_length * blocks:
+        of = f"{blocks} blocks of " if blocks > 1 else ""
+        raise UsageError(
+            f"steps: {of}{block_length} positions need "
+            f"{blocks} <= steps <= {block_length * blocks}, got {steps}"
+        )
+    return steps
 
 
 def loss_of_blocks(
@@ -169,6 +186,7 @@ def fit(
     *,
     length: int | None = None,
     context: int | None = None,
+    part: tuple[int, int] = (1, 1),
     block_length: int | Literal["auto"] | None = None,
     order: Order | None = None,
     steps: int | None = None,
@@ -189,6 +207,7 @@ def fit(
         data: ``.txt`` or ``.jsonl`` file, windows, or None for the bundled text.
         length: Positions to be sampled; the block length where one is given, else 64.
         context: Known tokens before them; 64, or less where the model has no room.
+        part: As ``load_windows``; every document by default.
         block_length: Positions of one block; None for one block of the whole length,
             ``"auto"`` to try the divisors of the length and keep the best for the budget.
         order: Dilated with base 2 by default.
@@ -232,16 +251,28 @@ def fit(
             )
     else:
         block = block_length if isinstance(block_length, int) else DEFAULT_LENGTH
-        windows, about = load_windows(denoiser, data, length=length or block, context=context)
+        windows, about = load_windows(
+            denoiser,
+            data,
+            length=block if length is None else length,
+            context=context,
+            part=part,
+        )
     length = windows.length
     if steps is None and max_loss is None:
         steps = max(1, length // 8)
+    # What cannot be met is refused before the passes that it would take to find out.
+    if steps is not None and max_loss is not None:
+        raise UsageError(f"need one of steps and max_loss, got {steps=} and {max_loss=}")
     if block_length == "auto" and steps is None:
         raise UsageError("block length auto needs a budget of steps", hint="give --steps")
+    block = block_length if isinstance(block_length, int) else length
+    if steps is not None:
+        _check_steps(steps, block, blocks_of(windows, block))
     chosen_on, checked_on = windows.split(0.5, seed=seed)
 
     tried = block_lengths(length, block_length, steps or length)
-    tally = _Tally(progress, passes * (len(tried) * (2 if len(tried) > 1 else 1) + 2))
+    tally = _Tally(progress, passes, parts=len(tried) * (2 if len(tried) > 1 else 1) + 2)
 
     def measure(on: Windows, block: int, offset: int) -> Estimate:
         return estimate(
@@ -252,11 +283,11 @@ def fit(
             passes=passes,
             seed=seed + offset,
             smoothing=smoothing,
-            progress=tally.part(1),
+            progress=tally.part(),
         )
 
-    def score(on: Windows, schedule: UnmaskingSchedule | Policy, cost: int) -> SamplerScore:
-        return evaluate(denoiser, on, [schedule], seed=seed, progress=tally.part(cost))[0]
+    def score(on: Windows, schedule: UnmaskingSchedule | Policy, share: float) -> SamplerScore:
+        return evaluate(denoiser, on, [schedule], seed=seed, progress=tally.part(share))[0]
 
     candidates = []
     for block in tried:
@@ -266,7 +297,7 @@ def fit(
         if len(tried) > 1:
             # Block lengths differ by less than texts do, so all are compared on the same text.
             cost = solution.schedule.total_steps(length)
-            nll = score(_at_most(chosen_on, passes // cost), solution.schedule, cost).nll.value
+            nll = score(_at_most(chosen_on, passes // cost), solution.schedule, 1.0).nll.value
         candidates.append(Candidate(solution, found, nll * length))
     candidates.sort(key=lambda candidate: candidate.nll)
     best = candidates[0]
@@ -276,8 +307,9 @@ def fit(
     total = schedule.total_steps(length)
     least = solve_blocks(check, blocks, steps=total).loss
     on = _at_most(checked_on, passes // (length + total))
-    sequential = score(on, sequential_policy(schedule.order, schedule.length), length)
-    own = score(on, schedule, total)
+    share = length / (length + total)
+    sequential = score(on, sequential_policy(schedule.order, schedule.length), share)
+    own = score(on, schedule, 1.0 - share)
     loss = own.minus(sequential)
     result = Fit(
         solution=replace(best.solution, loss=loss.value * length, stderr=loss.stderr * length),
@@ -318,19 +350,19 @@ def fit(
 
 
 class _Tally:
-    """Adds up the passes of several parts of a job for one progress report."""
+    """One progress report of a job whose parts take about as many passes each."""
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._before = progress, total, 0
+    def __init__(self, progress: Progress | None, passes: int, *, parts: int) -> None:
+        self._progress, self._passes, self._parts, self._done = progress, passes, parts, 0.0
 
-    def part(self, cost: int) -> Progress:
-        """Progress of a part whose units take ``cost`` passes each."""
-        before = self._before
+    def part(self, share: float = 1.0) -> Progress:
+        """Progress of what is such a share of the next part."""
+        before, self._done = self._done, self._done + share
 
         def report(done: int, total: int) -> None:
-            self._before = before + done * cost
             if self._progress is not None:
-                self._progress(self._before, max(self._total, self._before))
+                parts = before + share * done / total
+                self._progress(round(self._passes * parts), self._passes * self._parts)
 
         return report
 

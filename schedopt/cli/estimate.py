@@ -57,7 +57,9 @@ def run(args: Namespace) -> int:
     order = parse_order(args.order)
     denoiser = load_denoiser(args)
     length = args.length or args.block_length or DEFAULT_LENGTH
-    windows, about = load_windows(denoiser, args.data, length=length, context=args.context)
+    windows, about = load_windows(
+        denoiser, args.data, length=length, context=args.context, part=args.part
+    )
     with progress_bar(args, "passes") as progress:
         found = estimate(
             denoiser,

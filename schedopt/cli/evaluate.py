@@ -92,7 +92,7 @@ def run(args: Namespace) -> int:
     }
     denoiser = load_denoiser(args)
     windows, about = load_windows(
-        denoiser, args.data, length=length, context=context, limit=args.windows
+        denoiser, args.data, length=length, context=context, part=args.part, limit=args.windows
     )
     policies = list(dict.fromkeys([*ours, *planners, *sequential.values()]))
     with progress_bar(args, "windows") as progress:

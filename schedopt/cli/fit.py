@@ -71,6 +71,7 @@ def run(args: Namespace) -> int:
             args.data,
             length=args.length,
             context=args.context,
+            part=args.part,
             block_length=args.block_length,
             order=order,
             steps=args.steps,

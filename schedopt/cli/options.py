@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from schedopt.cli.parser import number, whole
+from schedopt.cli.parser import number, part, whole
 from schedopt.errors import InputError, OutputError
 from schedopt.files import ScheduleFile, loads, read_bytes
 from schedopt.schedule import UnmaskingSchedule
@@ -85,6 +85,13 @@ def add_data(parser: ArgumentParser) -> None:
         type=whole(0),
         metavar="N",
         help="known positions before them; default 64, less where the model has no room",
+    )
+    group.add_argument(
+        "--part",
+        type=part,
+        default=(1, 1),
+        metavar="I/N",
+        help="use every N-th document from the I-th on, to fit and to measure on different ones",
     )
 
 

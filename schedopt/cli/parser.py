@@ -65,10 +65,22 @@ def whole(least: int) -> Callable[[str], int]:
 def wholes(text: str) -> tuple[int, ...]:
     """The type of whole numbers >= 1 that commas separate, such as ``4,8,16``."""
     try:
-        return tuple(whole(1)(part) for part in text.split(","))
+        return tuple(whole(1)(piece) for piece in text.split(","))
     except argparse.ArgumentTypeError:
         problem = f"need whole numbers >= 1 with commas between, got {text!r}"
         raise argparse.ArgumentTypeError(problem) from None
+
+
+def part(text: str) -> tuple[int, int]:
+    """The type of ``i/n``, the i-th of n parts."""
+    first, _, second = text.partition("/")
+    try:
+        index, parts = whole(1)(first), whole(1)(second)
+    except argparse.ArgumentTypeError:
+        index, parts = 1, 0
+    if index > parts:
+        raise argparse.ArgumentTypeError(f"need I/N with 1 <= I <= N, such as 1/2, got {text!r}")
+    return index, parts
 
 
 def number(text: str) -> float:

@@ -2,12 +2,4 @@
 
 from schedopt.estimators.estimate import SMOOTHINGS, Estimate, Smoothing, estimate
 
-__all__ = [
-    "SMOOTHINGS",
-    "Estimate",
-    "Smoothing",
-    "Verification",
-    "estimate",
-    "step_scores",
-    "verify",
-]
+__all__ = ["SMOOTHINGS", "Estimate", "Smoothing", "estimate"]

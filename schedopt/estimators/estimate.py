@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from schedopt.clusters import Measured, mean_by_group, mean_over_documents
 from schedopt.curve import InformationCurve, OrderSurface
-from schedopt.data import Windows
-from schedopt.errors import UsageError
+from schedopt.data import Windows, check_tokens, generator
+from schedopt.errors import InputError, UsageError
 from schedopt.estimators import influence
 from schedopt.estimators.curves import fit_smooth, pass_weights
 from schedopt.estimators.probe import BATCH, Probes, Progress, blocks_of, probe
@@ -94,7 +94,8 @@ def estimate(
 
     Raises:
         UsageError: A planner (its order depends on values, so no curve predicts it), a block
-            length that does not divide the windows, or too few passes.
+            length that does not divide the windows, too few passes, or a negative seed.
+        InputError: The windows are no text of this model, or the passes fall on one document.
 
     References:
         theory, sections 3.1 and 5: both are linear in what is averaged here.
@@ -108,21 +109,27 @@ def estimate(
         )
     if smoothing not in SMOOTHINGS:
         raise UsageError(f"unknown smoothing {smoothing!r}; one of {', '.join(SMOOTHINGS)}")
-    least = 16 if smoothing == "smooth" else (1 if order.is_fixed else 2) * n
+    least = 16 if smoothing == "smooth" else 2 * n
     if passes < least:
         raise UsageError(
             f"passes: {smoothing} estimates of {n} positions need at least {least}, got {passes}"
         )
-    rng = np.random.default_rng([seed, n, passes])
-    started = time.monotonic()
+    check_tokens(windows, denoiser)
+    rng = generator(seed, n, passes)
     if order.name == "random":
         probes, unit = _random_probes(windows, blocks, n, passes, rng), np.arange(passes)
     else:
         nested = passes_per_window(passes, n) if smoothing == "smooth" else n
         probes, unit = _nested_probes(windows, blocks, order, n, passes // nested, nested, rng)
+    names, document = np.unique(windows.documents[probes.window], return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            f"all {len(probes.known)} passes fall on one document: a standard error needs two",
+            hint="give more text, a .jsonl file with several records, or more passes",
+        )
+    started = time.monotonic()
     scores = probe(denoiser, windows, probes, batch=batch, progress=progress)
     seconds = time.monotonic() - started
-    names, document = np.unique(windows.documents[probes.window], return_inverse=True)
     measures: list[InformationCurve | OrderSurface] = []
     for values in (scores.nll, scores.entropy):
         if order.name == "random":
@@ -146,6 +153,11 @@ def _cycle(count: int, size: int, rng: np.random.Generator) -> Ints:
     return np.concatenate([rng.permutation(size) for _ in range(-(-count // size))])[:count]
 
 
+def _whole(known: Floats, n: int) -> Ints:
+    """Numbers in [0, n) rounded down; one that rounding put at n is n - 1."""
+    return np.minimum(known.astype(np.int64), n - 1)
+
+
 def _random_probes(
     windows: Windows, blocks: int, n: int, passes: int, rng: np.random.Generator
 ) -> Probes:
@@ -154,7 +166,7 @@ def _random_probes(
         window=_cycle(passes, len(windows), rng),
         block=_cycle(passes, blocks, rng),
         order=rng.permuted(np.tile(np.arange(n), (passes, 1)), axis=1),
-        known=(strata * n).astype(np.int64),
+        known=_whole(strata * n, n),
     )
 
 
@@ -169,7 +181,7 @@ def _nested_probes(
 ) -> tuple[Probes, Ints]:
     positions = np.asarray(order.permutation_for(n))
     # Stratified: one prefix length in each of ``nested`` equal parts (all of them if nested = n).
-    known = ((np.arange(nested) + rng.random((units, nested))) * n / nested).astype(np.int64)
+    known = _whole((np.arange(nested) + rng.random((units, nested))) * n / nested, n)
     probes = Probes(
         window=np.repeat(_cycle(units, len(windows), rng), nested),
         block=np.repeat(_cycle(units, blocks, rng), nested),
@@ -217,7 +229,7 @@ def _surface(
     rng: np.random.Generator,
 ) -> OrderSurface:
     n = values.shape[1]
-    if smoothing == "smooth":
+    if smoothing == "smooth" and n > 1:  # a single position tells no other one anything
         features = influence.cumulative_features(order.permutation_for(n))
         statistics = influence.fit_differences(features, values, known, unit, document)
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from schedopt.data import Windows
-from schedopt.errors import UsageError
+from schedopt.errors import InputError, UsageError
 from schedopt.models.denoiser import Denoiser
 
 Floats = NDArray[np.float64]
@@ -84,7 +84,13 @@ def probe(
 
     Returns:
         Scores of every masked position of each pass's block.
+
+    Raises:
+        UsageError: The batch is below 1.
+        InputError: The model gives a true token probability 0, so that no mean exists.
     """
+    if batch < 1:
+        raise UsageError(f"need batch >= 1, got {batch}")
     count, n = probes.order.shape
     nll = np.full((count, n), np.nan)
     entropy = np.full((count, n), np.nan)
@@ -104,6 +110,13 @@ def probe(
             wide = torch.full(queries.shape, torch.nan, dtype=torch.float64)
             wide[queries] = values.to("cpu", torch.float64)
             out[rows] = wide.gather(1, order).numpy()
+        if np.isinf(nll[rows]).any():
+            pass_, index = (int(i) for i in np.argwhere(np.isinf(nll[rows]))[0])
+            raise InputError(
+                f"the model gives the true token of window {probes.window[low + pass_]} at block "
+                f"position {probes.order[low + pass_, index]} probability 0: its loss is infinite",
+                hint="give text that the model can produce, or check the mask id",
+            )
         if progress is not None:
             progress(min(low + batch, count), count)
     return Scores(nll, entropy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from schedopt.errors import InputError, MissingModelError, UsageError
+from schedopt.files.strict import RefusedError, parse
 from schedopt.models.network import NetworkDenoiser
 from schedopt.models.tokenizer import ByteTokenizer, Tokenizer
 from schedopt.models.transformer import ARCHITECTURE, LLaDA, LLaDAConfig
@@ -56,9 +56,10 @@ def load_model(
         raise UsageError(f"unknown dtype {dtype!r}; one of {', '.join(DTYPES)}")
     try:
         target = torch.device(device)
-        torch.empty(0, device=target)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {device!r} is not usable here: {error}") from error
+        torch.zeros(1, device=target).item()  # a device that only pretends has no item
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageError(f"device {device!r} is not usable here: {reason}") from error
     folder = _folder(path_or_alias)
     published = _read_json(folder / "config.json")
     architecture = published.get("architectures")
@@ -86,7 +87,7 @@ def load_model(
         network,
         mask_id=mask,
         eos_id=config.eos_token_id,
-        tokenizer=_tokenizer(folder),
+        tokenizer=_tokenizer(folder, config.vocab_size),
         provenance={
             "name": str(path_or_alias),
             "weights_sha256": _sha256(files),
@@ -112,11 +113,14 @@ def _folder(path_or_alias: str | Path) -> Path:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse(path.read_bytes())
     except FileNotFoundError as error:
         raise MissingModelError(f"{path}: no such file; a model folder needs it") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable as JSON: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    except RefusedError as refused:
+        where, problem = refused.faults[0]
+        raise InputError(f"{path}: {where}: {problem}") from None
     if not isinstance(document, dict):
         raise InputError(f"{path}: $: need an object, got {type(document).__name__}")
     return document
@@ -156,13 +160,18 @@ def _read_weights(files: list[Path], shapes: dict[str, tuple[int, ...]]) -> dict
                             f"{path}: tensor {name!r}: need shape {shapes[name]}, "
                             f"got {tuple(value.shape)}"
                         )
-                    if not value.is_floating_point() or not bool(torch.isfinite(value).all()):
+                    if value.dtype not in DTYPES.values():
                         raise InputError(
-                            f"{path}: tensor {name!r}: need finite floating-point numbers, "
-                            f"got {value.dtype} with NaN, infinity or no floating point"
+                            f"{path}: tensor {name!r}: need {', '.join(DTYPES)}, got {value.dtype}"
+                        )
+                    bad = value[~torch.isfinite(value)]
+                    if len(bad):
+                        raise InputError(
+                            f"{path}: tensor {name!r}: need finite numbers, got {len(bad)} that "
+                            f"are not, the first {float(bad[0])}"
                         )
                     weights[name] = value
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: not readable as safetensors: {error}") from error
     missing = sorted(set(shapes) - set(weights))
     if missing:
@@ -172,13 +181,15 @@ def _read_weights(files: list[Path], shapes: dict[str, tuple[int, ...]]) -> dict
     return weights
 
 
-def _tokenizer(folder: Path) -> Tokenizer | None:
+def _tokenizer(folder: Path, vocab_size: int) -> Tokenizer | None:
     path = folder / "tokenizer_config.json"
     if not path.is_file():
         return None
     kind = _read_json(path).get("tokenizer_class")
     if kind != "ByteTokenizer":
         return None
+    if vocab_size < 256:
+        raise InputError(f"{path}: bytes need 256 tokens, the network has {vocab_size}")
     return ByteTokenizer()
 
 

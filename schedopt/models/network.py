@@ -86,33 +86,36 @@ class NetworkDenoiser:
         rows = max(1, GPU_CHUNK_TOKENS // length) if self._workers is None else CPU_CHUNK
         chunks = zip(*(torch.split(b.to(self.device), rows) for b in batches), strict=True)
 
-        def run(chunk: tuple[Tensor, ...]) -> T:
+        def run(chunk: tuple[Tensor, ...]) -> list[T]:
             with torch.inference_mode():  # holds for the thread that enters it
-                return function(*chunk)
+                return self._halving(function, chunk)
 
-        if self._workers is None:
-            return [run(chunk) for chunk in chunks]
-        return list(self._workers.map(run, chunks))
+        results = map(run, chunks) if self._workers is None else self._workers.map(run, chunks)
+        return [result for parts in results for result in parts]
 
-    def _run(self, tokens: Tensor) -> Tensor:
+    def _halving(self, function: Callable[..., T], chunk: tuple[Tensor, ...]) -> list[T]:
+        """Apply a function to a chunk, in halves where the whole does not fit the device."""
         try:
-            return self.network.hidden(tokens)
+            return [function(*chunk)]
         except torch.OutOfMemoryError as error:
-            if len(tokens) > 1:
-                half = len(tokens) // 2
-                torch.cuda.empty_cache()
-                return torch.cat([self._run(tokens[:half]), self._run(tokens[half:])])
-            raise DeviceMemoryError(
-                f"out of memory on {self.device} for one sequence of {tokens.shape[1]} tokens",
-                hint="use a smaller --length, a narrower --dtype, or a larger device",
-            ) from error
+            rows, length = chunk[0].shape
+            if rows == 1:
+                raise DeviceMemoryError(
+                    f"out of memory on {self.device} for one sequence of {length} tokens",
+                    hint="use a smaller --length, a narrower --dtype, or a larger device",
+                ) from error
+        torch.cuda.empty_cache()
+        halves = zip(*(torch.split(part, (rows + 1) // 2) for part in chunk), strict=True)
+        return [result for half in halves for result in self._halving(function, half)]
 
     def _queried(self, tokens: Tensor, queries: Tensor) -> Tensor:
-        return normalise(self.network.head(self._run(tokens)[queries]), self.mask_id)
+        return normalise(self.network.head(self.network.hidden(tokens)[queries]), self.mask_id)
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Logits of every position, shape (B, L, V), float32."""
-        return torch.cat(self._map(lambda t: self.network.head(self._run(t)).float(), tokens))
+        return torch.cat(
+            self._map(lambda t: self.network.head(self.network.hidden(t)).float(), tokens)
+        )
 
     def log_probs(self, tokens: Tensor, queries: Tensor) -> Tensor:
         """Log-probabilities of the R queried positions, shape (R, V), nats."""

@@ -7,6 +7,7 @@ projection, and the transformer's ``ff_out`` the vocabulary head.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +22,7 @@ ARCHITECTURE: Final = "LLaDAModelLM"
 
 # Options of the published config that change the mathematics, and the values implemented here.
 _IMPLEMENTED: Final[Mapping[str, tuple[object, ...]]] = {
-    "activation_type": ("silu", "swiglu"),
+    "activation_type": ("silu",),
     "alibi": (False,),
     "attention_layer_norm": (False,),
     "bias_for_layer_norm": (False, None),
@@ -37,6 +38,9 @@ _IMPLEMENTED: Final[Mapping[str, tuple[object, ...]]] = {
     "rope_full_precision": (True,),
     "scale_logits": (False,),
 }
+# Larger sizes are no network but a broken config, and building it would take forever.
+LARGEST_SIZE: Final = 2**24
+MOST_LAYERS: Final = 2**10
 # Fields that do not bear on the logits of inference (training, kernels, bookkeeping).
 _WITHOUT_EFFECT: Final = frozenset(
     "alibi_bias_max architectures attention_dropout attention_layer_norm_with_affine auto_map "
@@ -99,28 +103,32 @@ class LLaDAConfig:
         """
         fields = dict(published)
         for name, accepted in _IMPLEMENTED.items():
-            if name in fields and fields.pop(name) not in accepted:
+            value = fields.pop(name, accepted[0])
+            if (type(value), value) not in [(type(a), a) for a in accepted]:  # 0 is not false
                 raise InputError(
-                    f"{where}: $.{name}: need one of {list(accepted)}, got {published[name]!r}",
+                    f"{where}: $.{name}: need one of {list(accepted)}, got {value!r}",
                     hint="this checkpoint uses an option of the family that is not implemented",
                 )
         for name in _WITHOUT_EFFECT:
             fields.pop(name, None)
 
-        def whole(name: str, *, default: int | None = None, least: int = 1) -> int:
+        def whole(
+            name: str, *, default: int | None = None, least: int = 1, most: int = LARGEST_SIZE
+        ) -> int:
             value = fields.pop(name, default)
             if value is None:
                 value = default
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 raise InputError(
-                    f"{where}: $.{name}: need a whole number >= {least}, got {value!r}"
+                    f"{where}: $.{name}: need a whole number from {least} to {most}, got {value!r}"
                 )
             return value
 
         def positive(name: str, default: float) -> float:
             value = fields.pop(name, default)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
-                raise InputError(f"{where}: $.{name}: need a number > 0, got {value!r}")
+            real = isinstance(value, int | float) and not isinstance(value, bool)
+            if not real or not 0 < value < math.inf:
+                raise InputError(f"{where}: $.{name}: need a finite number > 0, got {value!r}")
             return float(value)
 
         def token(name: str) -> int | None:
@@ -133,7 +141,7 @@ class LLaDAConfig:
             raise InputError(f"{where}: $.weight_tying: need true or false, got {tying!r}")
         config = cls(
             d_model=whole("d_model"),
-            n_layers=whole("n_layers"),
+            n_layers=whole("n_layers", most=MOST_LAYERS),
             n_heads=heads,
             n_kv_heads=whole("n_kv_heads", default=heads),
             mlp_hidden_size=whole("mlp_hidden_size"),
