@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SCHEDOPT := $(BIN)/schedopt
+CHECKED = $(shell git ls-files --cached --others --exclude-standard --deduplicate)
 SOURCES = $(shell find schedopt theory -type f ! -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := test
@@ -45,7 +46,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 # ---- tests
 
-test: lint types tests
+# A stamp, so that a second run has nothing to do while no source has changed.
+test: $(VENV)/tested
+	@echo "ruff, mypy and the tests passed on these sources; make tests runs the tests again"
+
+$(VENV)/tested: $(VENV)/installed-dev $(CHECKED)
+	$(MAKE) lint types tests
+	touch $@
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -20,10 +20,10 @@ from common import write_result
 from schedopt.data import Windows, load_windows
 from schedopt.estimators import estimate
 from schedopt.evaluation import SamplerScore, evaluate, match, score_row, sequential_policy
-from schedopt.fitting import solve_blocks
 from schedopt.models import load_model
 from schedopt.samplers import SchedulePolicy, policy_for
 from schedopt.schedule import Order
+from schedopt.solvers import solve_blocks
 
 LENGTH, CONTEXT = 128, 128
 BUDGETS = (4, 8, 16, 32, 64)

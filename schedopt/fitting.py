@@ -10,9 +10,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from schedopt.clusters import Measured
-from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
-from schedopt.errors import InfeasibleError, NoisyEstimateError, UsageError
+from schedopt.errors import NoisyEstimateError, UsageError
 from schedopt.estimators import Estimate, Smoothing, estimate
 from schedopt.estimators.probe import blocks_of
 from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
@@ -21,7 +20,7 @@ from schedopt.samplers import Policy
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from schedopt.solution import Solution
-from schedopt.solvers import allocate, loss_of, losses, solve
+from schedopt.solvers import check_steps, loss_of_blocks, solve_blocks
 
 Progress = Callable[[int, int], None]
 
@@ -82,81 +81,6 @@ class Fit:
     def schedule(self) -> UnmaskingSchedule:
         """The schedule found."""
         return self.solution.schedule
-
-
-def solve_blocks(
-    measure: InformationCurve | OrderSurface,
-    blocks: int,
-    *,
-    steps: int | None = None,
-    max_loss: float | None = None,
-) -> Solution:
-    """Best schedule of several blocks that share one measure and one budget.
-
-    Args:
-        measure: Of one block.
-        blocks: Number of blocks.
-        steps: Forward passes for all blocks together.
-        max_loss: Nats for all blocks together, to be met with the fewest steps.
-
-    Returns:
-        A solution whose losses are sums over the blocks.
-
-    Raises:
-        UsageError: Fewer steps than blocks or more than positions.
-        InfeasibleError: No schedule loses as little as max_loss.
-    """
-    if blocks == 1 or (steps is not None and max_loss is not None):  # both are refused there
-        return solve(measure, steps=steps, max_loss=max_loss)
-    if max_loss is not None:
-        steps = _fewest_steps(measure, blocks, max_loss)
-    steps = _check_steps(steps, measure.length, blocks)
-    frontier = losses(measure, min(measure.length, steps - blocks + 1))
-    shares = allocate([frontier] * blocks, steps)
-    found = {k: solve(measure, steps=k) for k in set(shares.steps)}
-    sizes = tuple(found[k].schedule.step_sizes for k in shares.steps)
-    first = found[shares.steps[0]]
-    return replace(
-        first,
-        schedule=replace(
-            first.schedule, step_sizes=sizes[0], blocks=None if len(found) == 1 else sizes
-        ),
-        loss=float(shares.loss),
-        sequential=first.sequential * blocks,
-        certificate=shares.certificate,
-    )
-
-
-def _fewest_steps(measure: InformationCurve | OrderSurface, blocks: int, max_loss: float) -> int:
-    """Fewest steps for all blocks together that lose at most this much together."""
-    try:
-        each = solve(measure, max_loss=max_loss / blocks).schedule.steps
-    except InfeasibleError as error:
-        raise InfeasibleError(
-            f"max_loss {max_loss} for {blocks} blocks, of each: {error}"
-        ) from None
-    # Equal shares are met with so many steps; unequal ones may need fewer.
-    enough = each * blocks
-    frontier = losses(measure, min(measure.length, enough - blocks + 1))
-    fewer = (k for k in range(blocks, enough) if allocate([frontier] * blocks, k).loss <= max_loss)
-    return next(fewer, enough)
-
-
-def _check_steps(steps: int | None, block_length: int, blocks: int) -> int:
-    if steps is None or not blocks <= steps <= block_length * blocks:
-        of = f"{blocks} blocks of " if blocks > 1 else ""
-        raise UsageError(
-            f"steps: {of}{block_length} positions need "
-            f"{blocks} <= steps <= {block_length * blocks}, got {steps}"
-        )
-    return steps
-
-
-def loss_of_blocks(
-    measure: InformationCurve | OrderSurface, schedule: UnmaskingSchedule, blocks: int
-) -> float:
-    """Predicted loss of a schedule over several blocks that share one measure, nats."""
-    return float(sum(loss_of(measure, schedule.sizes_of_block(b)) for b in range(blocks)))
 
 
 def _equal_sizes(schedule: UnmaskingSchedule, blocks: int) -> UnmaskingSchedule:
@@ -268,7 +192,7 @@ def fit(
         raise UsageError("block length auto needs a budget of steps", hint="give --steps")
     block = block_length if isinstance(block_length, int) else length
     if steps is not None:
-        _check_steps(steps, block, blocks_of(windows, block))
+        check_steps(steps, block, blocks_of(windows, block))
     chosen_on, checked_on = windows.split(0.5, seed=seed)
 
     tried = block_lengths(length, block_length, steps or length)

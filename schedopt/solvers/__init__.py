@@ -4,10 +4,20 @@
 - ``envelope``: shortest paths on a curve, by a lower envelope of lines.
 - ``dense``: shortest paths on a surface, by its matrix of step costs.
 - ``layers``: every number of steps, by exhaustive dynamic programming.
-- ``allocation``: one budget for many blocks.
+- ``allocation``: one budget for many blocks; ``blocks``: for blocks that share one measure.
 """
 
 from schedopt.solvers.allocation import Allocation, allocate
+from schedopt.solvers.blocks import check_steps, loss_of_blocks, solve_blocks
 from schedopt.solvers.optimal import loss_of, losses, solve
 
-__all__ = ["Allocation", "allocate", "loss_of", "losses", "solve"]
+__all__ = [
+    "Allocation",
+    "allocate",
+    "check_steps",
+    "loss_of",
+    "loss_of_blocks",
+    "losses",
+    "solve",
+    "solve_blocks",
+]
