@@ -94,6 +94,12 @@ def run(args: Namespace) -> int:
         say(args, f"wrote {args.measure}")
     write(args.output, ScheduleFile(found.schedule, _prediction(found), provenance=provenance))
     say(args, f"wrote {args.output}")
+    if found.uniform_regret < found.regret:
+        say(
+            args,
+            "warning: on the documents that it was checked with, equal sizes lose less than these; "
+            f"more passes than --passes {args.passes} choose better ones",
+        )
     emit(args, _document(found, provenance), _lines(found))
     return 0
 
