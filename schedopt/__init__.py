@@ -20,7 +20,16 @@ from schedopt.errors import (
     SchedoptError,
     UsageError,
 )
-from schedopt.files import read_curve, read_schedule, read_surface
+from schedopt.files import (
+    CurveFile,
+    Prediction,
+    ScheduleFile,
+    SurfaceFile,
+    read_curve,
+    read_schedule,
+    read_surface,
+    write,
+)
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.solution import Solution, Status
 
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from schedopt.solvers import solve
 
 __all__ = [
+    "CurveFile",
     "DeviceMemoryError",
     "FormatError",
     "InfeasibleError",
@@ -46,9 +56,12 @@ __all__ = [
     "Order",
     "OrderSurface",
     "OutputError",
+    "Prediction",
     "SchedoptError",
+    "ScheduleFile",
     "Solution",
     "Status",
+    "SurfaceFile",
     "UnmaskingSchedule",
     "UsageError",
     "estimate",
@@ -60,6 +73,7 @@ __all__ = [
     "read_surface",
     "sample",
     "solve",
+    "write",
 ]
 
 _LAZY: Final = {

@@ -49,10 +49,11 @@ class Fit:
     """A fitted schedule with what speaks for it.
 
     Args:
-        solution: The schedule; loss, stderr and sequential are nats for the whole sequence of
-            ``length`` positions. The loss and its standard error are those measured on the
-            documents that were not used to choose the schedule, so they carry no optimism.
-        fitted_loss: The loss that the fitted curve or surface gave the schedule.
+        solution: What the solver found for the fitted curve or surface, nats for the whole
+            sequence of ``length`` positions. Its loss is optimistic: the solver picks what
+            looks best in an estimate.
+        loss: Excess over one position a step in the same order, nats for the whole sequence,
+            measured on documents that were not used to choose the schedule.
         regret: Loss of the schedule over the least possible one, minus 1, both on an estimate
             from documents that were not used to choose it.
         uniform_regret: The same for equal step sizes.
@@ -66,7 +67,7 @@ class Fit:
     """
 
     solution: Solution
-    fitted_loss: float
+    loss: Measured
     regret: float
     uniform_regret: float
     nll: Measured
@@ -236,8 +237,8 @@ def fit(
     own = score(on, schedule, 1.0 - share)
     loss = own.minus(sequential)
     result = Fit(
-        solution=replace(best.solution, loss=loss.value * length, stderr=loss.stderr * length),
-        fitted_loss=best.solution.loss,
+        solution=best.solution,
+        loss=Measured(loss.value * length, loss.stderr * length),
         regret=_relative(loss_of_blocks(check, schedule, blocks), least),
         uniform_regret=_relative(
             loss_of_blocks(check, _equal_sizes(schedule, blocks), blocks), least

@@ -60,7 +60,7 @@ def write_checkpoint(
     if shards is None:
         save_file(random_weights(config), folder / "model.safetensors")
         return folder
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file(shard, folder / name)

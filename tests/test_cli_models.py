@@ -311,7 +311,7 @@ def test_orders_and_budgets(verb: tuple[str | int, ...], tmp_path: Path) -> None
     refused(2, "unknown order 'diluted'", *verb, "--order", "diluted")
     refused(2, "depends on values", *verb, "--order", "confidence")
     refused(2, "the explicit order has 2 positions, need 16", *verb, "--order", "explicit:0,1")
-    refused(2, "unknown smoothing 'rough'", *verb, "--smoothing", "rough")
+    refused(2, "invalid choice: 'rough'", *verb, "--smoothing", "rough")
     refused(2, "at least 16, got 3", *verb, "--passes", 3)
     refused(1, "there is no folder", *verb, "-o", tmp_path / "absent" / "x.json")
     assert not list(tmp_path.iterdir())
@@ -327,3 +327,41 @@ def test_a_surface_is_measured_in_its_order() -> None:
     found = run(*ESTIMATE, "--order", "left_to_right", "--json").document
     rows = found["surface"]["rows"]
     assert len(rows) == 16
+
+
+def test_parts_of_a_text_share_no_document(schedule: Path) -> None:
+    def documents(part: str) -> int:
+        done = run("evaluate", "--schedule", schedule, "--part", part, "--windows", 500, "--json")
+        count = done.document["documents"]
+        assert isinstance(count, int)
+        return count
+
+    assert documents("1/2") + documents("2/2") == documents("1/1")
+    for part in ("0/2", "3/2", "2", "a/b", "1/2/3"):
+        refused(2, "need I/N with 1 <= I <= N", "evaluate", "--planner", "dus", "--part", part)
+
+
+def test_files_that_would_overwrite_each_other(tmp_path: Path) -> None:
+    same = tmp_path / "same.json"
+    refused(2, "output and measure are the same file", *FIT, "-o", same, "--measure", same)
+    refused(2, "output and entropy are the same file", *ESTIMATE, "-o", same, "--entropy", same)
+    curve = tmp_path / "curve.json"
+    assert run(*ESTIMATE, "--order", "random", "-o", curve).code == 0
+    before = curve.read_bytes()
+    refused(2, "FILE and output are the same file", "solve", curve, "--steps", 2, "-o", curve)
+    assert curve.read_bytes() == before
+
+
+def test_a_sample_takes_no_option_in_vain(schedule: Path) -> None:
+    given = ("sample", "--schedule", schedule)
+    refused(2, "--steps: a schedule brings its own", *given, "--steps", 2)
+    refused(2, "--block-length: a schedule brings its own", *given, "--block-length", 8)
+    refused(2, "sets its number of steps itself", "sample", "--planner", "eb", "--steps", 4)
+
+
+def test_settings_of_a_file_that_cannot_be(schedule: Path, tmp_path: Path) -> None:
+    edited = json.loads(schedule.read_text())
+    edited["provenance"]["estimate"]["length"] = -32
+    path = tmp_path / "edited.json"
+    path.write_text(json.dumps(edited))
+    refused(3, "$.provenance.estimate.length: cannot be -32", "evaluate", "--schedule", path)

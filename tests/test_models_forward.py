@@ -43,7 +43,7 @@ def test_logits_are_the_golden_ones() -> None:
     found = model.logits(torch.from_numpy(golden["input_ids"])).numpy()
     np.testing.assert_allclose(found, golden["logits"], rtol=0.0, atol=5e-5)
     hidden = model.network.hidden(torch.from_numpy(golden["input_ids"]))
-    normed = model.network.model["transformer"]["ln_f"](hidden)
+    normed = model.network.get_submodule("model.transformer.ln_f")(hidden)
     np.testing.assert_allclose(normed.numpy(), golden["hidden_last"], rtol=0.0, atol=5e-5)
 
 
@@ -98,8 +98,8 @@ def logits_by_loops(
         h = norm_by_loops(x, block["ff_norm"], eps)
         gate = h @ block["ff_proj"].T
         x = x + (gate / (1.0 + np.exp(-gate)) * (h @ block["up_proj"].T)) @ block["ff_out"].T
-    head = weights["wte"] if config["weight_tying"] else weights["ff_out"]
-    return norm_by_loops(x, weights["ln_f"], eps) @ head.T
+    rows = weights["wte"] if config["weight_tying"] else weights["ff_out"]
+    return np.asarray(norm_by_loops(x, weights["ln_f"], eps) @ rows.T)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,7 @@ def test_a_row_does_not_depend_on_its_batch(batch: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_the_pool_says_what_the_network_says(
-    threads: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pool_says_what_the_network_says(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     model = random_network(vocab_size=7)
     tokens = random_tokens(model, 5 * CPU_CHUNK + 3, 6)
@@ -260,7 +258,7 @@ def test_logits_without_a_distribution_are_refused(row: list[float]) -> None:
 
 def test_a_network_that_says_nan_is_refused() -> None:
     model = random_network(vocab_size=4)
-    model.network.model["transformer"]["ln_f"].weight[0] = torch.nan
+    model.network.get_parameter("model.transformer.ln_f.weight")[0] = torch.nan
     tokens = torch.full((1, 2), model.mask_id)
     queries = torch.ones_like(tokens, dtype=torch.bool)
     for ask in (model.log_probs, lambda t, q: model.score(t, q, t)):

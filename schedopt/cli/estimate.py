@@ -11,6 +11,7 @@ from schedopt.cli.options import (
     add_output,
     add_passes,
     add_seed,
+    check_apart,
     check_output,
     load_denoiser,
 )
@@ -52,6 +53,7 @@ def run(args: Namespace) -> int:
     from schedopt.data import DEFAULT_LENGTH, load_windows
     from schedopt.estimators import estimate
 
+    check_apart(output=args.output, entropy=args.entropy)
     for target in (args.output, args.entropy):
         check_output(target)
     order = parse_order(args.order)

@@ -18,7 +18,7 @@ from schedopt.cli.output import document, emit, nats, table
 from schedopt.cli.parser import Verbs, add_verb, whole, wholes
 from schedopt.cli.progress import progress_bar
 from schedopt.cli.provenance import environment, origin
-from schedopt.errors import UsageError
+from schedopt.errors import InputError, UsageError
 from schedopt.files import ScheduleFile
 
 if TYPE_CHECKING:
@@ -129,9 +129,16 @@ def run(args: Namespace) -> int:
 
 def _setting(args: Namespace, name: str, files: Mapping[str, ScheduleFile]) -> int | None:
     """What is asked for, or else what the first schedule that tells was fitted for."""
-    fitted: list[Any] = [file.provenance.get("estimate") or {} for file in files.values()]
-    found = [getattr(args, name), *(settings.get(name) for settings in fitted)]
-    return next((value for value in found if type(value) is int), None)
+    if getattr(args, name) is not None:
+        return int(getattr(args, name))
+    for path, file in files.items():
+        settings: Any = file.provenance.get("estimate") or {}
+        value = settings.get(name)
+        if value is not None and (type(value) is not int or value < (name == "length")):
+            raise InputError(f"{path}: $.provenance.estimate.{name}: cannot be {value!r}")
+        if value is not None:
+            return int(value)
+    return None
 
 
 def _schedules(files: Mapping[str, ScheduleFile], length: int) -> dict[Policy, ScheduleFile]:

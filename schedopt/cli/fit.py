@@ -16,6 +16,7 @@ from schedopt.cli.options import (
     add_output,
     add_passes,
     add_seed,
+    check_apart,
     check_output,
 )
 from schedopt.cli.orders import order_text, parse_order
@@ -62,6 +63,7 @@ def run(args: Namespace) -> int:
     """Fit, print and write the schedule."""
     from schedopt.fitting import fit
 
+    check_apart(output=args.output, measure=args.measure)
     for target in (args.output, args.measure):
         check_output(target)
     order = parse_order(args.order)
@@ -105,12 +107,12 @@ def run(args: Namespace) -> int:
 
 
 def _prediction(found: Fit) -> Prediction:
-    solution, schedule = found.solution, found.schedule
+    schedule = found.schedule
     # Blocks with the same sizes are told as one, as the schedule tells them.
     blocks = 1 if schedule.blocks is not None else found.length // schedule.length
     return Prediction(
-        solution.loss / blocks,
-        None if solution.stderr is None else solution.stderr / blocks,
+        found.loss.value / blocks,
+        found.loss.stderr / blocks,
         per="block" if schedule.blocks is None else "sequence",
         assumes=f"held-out text after {found.context} known positions",
     )
@@ -128,14 +130,16 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
         step_sizes=list(schedule.step_sizes),
         blocks=None if schedule.blocks is None else [list(sizes) for sizes in schedule.blocks],
         unit="nats",
-        loss=solution.loss,
-        stderr=solution.stderr,
+        loss=found.loss.value,
+        stderr=found.loss.stderr,
         nll=found.nll.value,
         nll_stderr=found.nll.stderr,
         checked_documents=found.checked_documents,
-        fitted_loss=found.fitted_loss,
-        lower_bound=solution.lower_bound,
-        status=solution.status.name.lower(),
+        fitted={
+            "loss": solution.loss,
+            "lower_bound": solution.lower_bound,
+            "status": solution.status.name.lower(),
+        },
         regret=found.regret,
         uniform_regret=found.uniform_regret,
         candidates=[
@@ -152,7 +156,6 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
 
 def _lines(found: Fit) -> Iterator[str]:
     solution, schedule = found.solution, found.schedule
-    spread = "" if solution.stderr is None else f" ± {nats(solution.stderr)}"
     for sizes in schedule.blocks or (schedule.step_sizes,):
         yield f"step sizes   {sizes_text(sizes)}"
     yield (
@@ -161,16 +164,18 @@ def _lines(found: Fit) -> Iterator[str]:
         + ("" if schedule.length == found.length else f", blocks of {schedule.length}")
     )
     yield (
-        f"loss         {nats(solution.loss)}{spread} nats over one position a step, on "
-        f"{found.checked_documents} held-out documents"
+        f"loss         {nats(found.loss.value)} ± {nats(found.loss.stderr)} nats over one "
+        f"position a step, on {found.checked_documents} held-out documents"
     )
-    yield f"fitted loss  {nats(found.fitted_loss)} nats on those that it was chosen by"
+    yield (
+        f"fitted loss  {nats(solution.loss)} nats in the estimate that it was chosen by; "
+        f"{solution.status.value}"
+    )
     yield f"nll          {nats(found.nll.value)} ± {nats(found.nll.stderr)} nats"
     yield (
         f"regret       {found.regret:.1%} over the best sizes for the held-out documents "
         f"({found.uniform_regret:.1%} with equal sizes)"
     )
-    yield f"status       {solution.status.value}"
     if len(found.candidates) > 1:
         yield ""
         cells = [

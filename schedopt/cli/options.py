@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schedopt.cli.parser import number, part, whole
-from schedopt.errors import InputError, OutputError
+from schedopt.errors import InputError, OutputError, UsageError
 from schedopt.files import ScheduleFile, loads, read_bytes
 from schedopt.schedule import UnmaskingSchedule
 
@@ -98,13 +98,17 @@ def add_data(parser: ArgumentParser) -> None:
 def add_passes(parser: ArgumentParser) -> None:
     """``--passes`` and how they become a curve."""
     parser.add_argument(
-        "--passes", type=whole(1), default=PASSES, metavar="N", help=f"to spend; default {PASSES}"
+        "--passes",
+        type=whole(1),
+        default=PASSES,
+        metavar="N",
+        help=f"of each estimate; default {PASSES}",
     )
     parser.add_argument(
         "--smoothing",
         default="smooth",
-        metavar="HOW",
-        help="smooth, isotonic or raw; default smooth",
+        choices=("smooth", "isotonic", "raw"),
+        help="of the estimate; default smooth",
     )
 
 
@@ -140,6 +144,22 @@ def check_length(path: str, schedule: UnmaskingSchedule, length: int) -> None:
             f"{path}: $.schedule.length: need a divisor of the {length} positions, got {block}",
             hint=f"--length {max(1, round(length / block)) * block}",
         )
+
+
+def check_apart(**files: str | None) -> None:
+    """Refuse options that name the same file, of which one would overwrite the other.
+
+    Raises:
+        UsageError: Two of the files are the same.
+    """
+    seen: dict[str, str] = {}
+    for option, file in files.items():
+        if file is not None:
+            other = seen.setdefault(os.path.realpath(file), option)
+            if other != option:
+                raise UsageError(
+                    f"{other} and {option} are the same file {file!r}", hint="name another one"
+                )
 
 
 def check_output(target: str | None) -> None:

@@ -15,6 +15,7 @@ from schedopt.cli.options import (
 )
 from schedopt.cli.output import document, emit, say
 from schedopt.cli.parser import Verbs, add_verb, number, unicode_text, whole
+from schedopt.errors import UsageError
 
 if TYPE_CHECKING:
     from schedopt.samplers import Policy, Samples
@@ -45,7 +46,7 @@ def add_parser(verbs: Verbs) -> None:
         "--length", type=whole(1), metavar="N", help="positions to sample; default one block"
     )
     parser.add_argument(
-        "--block-length", type=whole(1), default=32, metavar="N", help="of a planner; default 32"
+        "--block-length", type=whole(1), metavar="N", help="of a planner; default 32"
     )
     parser.add_argument("--count", type=whole(1), default=1, metavar="N", help="how many texts")
     parser.add_argument(
@@ -93,14 +94,20 @@ def run(args: Namespace) -> int:
 
 
 def _policy(args: Namespace) -> Policy:
-    from schedopt.samplers import as_policy, policy_for
+    from schedopt.samplers import as_policy, policy_for, takes_steps
 
     if args.schedule is not None:
+        for name in ("steps", "block_length"):
+            if getattr(args, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')}: a schedule brings its own")
         schedule = load_schedule(args.schedule).schedule
         if args.length is not None:
             check_length(args.schedule, schedule, args.length)
         return as_policy(schedule)
-    return policy_for(args.planner, block_length=args.block_length, steps=args.steps)
+    policy = policy_for(args.planner, block_length=args.block_length or 32, steps=args.steps)
+    if args.steps is not None and not takes_steps(args.planner):
+        raise UsageError(f"--steps: planner {args.planner!r} sets its number of steps itself")
+    return policy
 
 
 def _lines(samples: Samples) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 
-from schedopt.cli.options import add_budget, add_output, check_output
+from schedopt.cli.options import add_budget, add_output, check_apart, check_output
 from schedopt.cli.orders import order_text
 from schedopt.cli.output import document, emit, nats, say, sizes_text
 from schedopt.cli.parser import Verbs, add_verb
@@ -33,6 +33,7 @@ def run(args: Namespace) -> int:
     """Solve and print the solution."""
     from schedopt.solvers import solve
 
+    check_apart(FILE=args.measure, output=args.output)
     check_output(args.output)
     file, sha256 = read_hashed(args.measure)
     measure = file.curve if isinstance(file, CurveFile) else file.surface

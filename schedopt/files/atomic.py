@@ -26,7 +26,8 @@ def write_atomic(path: str | os.PathLike[str], data: bytes) -> None:
     """
     try:
         named = Path(path)
-        if named.exists() and not named.is_file():
+        # /dev/stdout is a link to what stdout is, which may be a file that others write to as well.
+        if named.parent == Path("/dev") or (named.exists() and not named.is_file()):
             named.write_bytes(data)
         else:
             _replace(Path(os.path.realpath(named)), data)
