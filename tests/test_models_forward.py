@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sampler_cases import random_network
 from torch import Tensor
 
-from schedopt.errors import InputError, UsageError
+from schedopt.errors import DeviceMemoryError, InputError, UsageError
 from schedopt.models import NetworkDenoiser, load_model
 from schedopt.models.denoiser import normalise, reduce_scores
 from schedopt.models.network import CPU_CHUNK
@@ -193,6 +193,38 @@ def test_the_pool_says_what_the_network_says(threads: int, monkeypatch: pytest.M
     queries = tokens == model.mask_id
     expected = normalise(direct[queries], model.mask_id)
     torch.testing.assert_close(model.log_probs(tokens, queries), expected, rtol=0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("room", [1, 2, 5, 11])
+def test_batches_that_do_not_fit_are_halved(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_network(vocab_size=7)
+    tokens = random_tokens(model, 2 * CPU_CHUNK + 3, 6)
+    queries = tokens == model.mask_id
+    whole = [model.logits(tokens), model.log_probs(tokens, queries)]
+    whole += model.score(tokens, queries, tokens)
+    hidden = model.network.hidden
+
+    def short_of_memory(batch: Tensor) -> Tensor:
+        if len(batch) > room:
+            raise torch.OutOfMemoryError
+        return hidden(batch)
+
+    monkeypatch.setattr(model.network, "hidden", short_of_memory)
+    halved = [model.logits(tokens), model.log_probs(tokens, queries)]
+    halved += model.score(tokens, queries, tokens)
+    for one, other in zip(whole, halved, strict=True):
+        torch.testing.assert_close(one, other, rtol=0.0, atol=1e-6)
+
+
+def test_a_model_without_room_for_one_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(batch: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError
+
+    model = random_network(vocab_size=7)
+    monkeypatch.setattr(model.network, "hidden", out_of_memory)
+    with pytest.raises(DeviceMemoryError, match="on cpu for one sequence of 6 tokens") as caught:
+        model.logits(torch.zeros((5, 6), dtype=torch.int64))
+    assert (caught.value.exit_code, "--dtype" in str(caught.value.hint)) == (5, True)
 
 
 def test_logits_carry_no_gradient() -> None:
