@@ -16,10 +16,12 @@ from schedopt.curve import OrderSurface
 from schedopt.data import Windows
 from schedopt.estimators import estimate
 from schedopt.estimators.influence import (
+    NestedDifferences,
     assemble,
     collect_differences,
     cumulative_features,
     fit_differences,
+    power_laws,
 )
 from schedopt.models import LawDenoiser
 from schedopt.schedule import FIXED_ORDERS, Order
@@ -140,6 +142,56 @@ def test_documents_counted_twice_are_documents_given_twice() -> None:
     np.testing.assert_allclose(
         once.solve(np.array([1.0, 2.0, 1.0])), given_twice.solve(np.ones(4)), atol=1e-6
     )
+
+
+# The prior: power laws of distance, that weigh less the more passes there are.
+
+
+def noisy_statistics(order: tuple[int, ...]) -> NestedDifferences:
+    rng = np.random.default_rng(1)
+    scores, known, unit = nested_passes(np.zeros((len(order), len(order))), 3)
+    scores += rng.random(scores.shape)
+    return collect_differences(cumulative_features(order), scores, known, unit, unit, None)
+
+
+@pytest.mark.parametrize("name", ["dilated", "left_to_right"])
+def test_power_laws_are_those_of_the_distance(name: str) -> None:
+    """At distances that are powers of 2, where one hat alone counts."""
+    order = Order(name).permutation_for(16)
+    laws, features = power_laws(order), np.diff(cumulative_features(order), axis=0)
+    for i in range(15):
+        for j in range(i + 1, 16):
+            distance = abs(order[i] - order[j])
+            if distance & (distance - 1):
+                continue
+            found = features[i, j] @ laws
+            early, late = 1 - i / 16, i / 16
+            shares = [share * distance**-p for p in (0.5, 1.0, 2.0) for share in (early, late)]
+            assert sorted(found[found > 0]) == pytest.approx(sorted(x for x in shares if x > 0))
+
+
+def test_the_prior_gives_way_to_the_passes() -> None:
+    order = Order("dilated").permutation_for(8)
+    statistics, laws = noisy_statistics(order), power_laws(order)
+    gram, moment = statistics.gram.sum(axis=0), statistics.moment.sum(axis=0)
+
+    def misfit(coefficients: Floats) -> float:
+        return float(coefficients @ gram @ coefficients / 2 - moment @ coefficients)
+
+    # Coefficients that the passes do not tell apart stay the prior's.
+    alone, one = misfit(statistics.solve(np.ones(3))), misfit(statistics.solve(np.ones(3), laws))
+    many = misfit(statistics.solve(np.full(3, 1e7), laws))
+    assert alone <= many + 1e-6
+    assert many == pytest.approx(alone, abs=1e-4)
+    assert one > many + 1e-3
+
+
+def test_few_passes_leave_the_prior() -> None:
+    order = Order("dilated").permutation_for(8)
+    statistics, laws = noisy_statistics(order), power_laws(order)
+    few = statistics.solve(np.full(3, 1e-7), laws)
+    combination = np.linalg.lstsq(laws, few, rcond=None)[0]
+    np.testing.assert_allclose(laws @ combination, few, atol=1e-3 * few.max())
 
 
 # Without noise, what the model cannot say of a law is what it errs by.

@@ -231,10 +231,11 @@ def _surface(
     n = values.shape[1]
     if smoothing == "smooth" and n > 1:  # a single position tells no other one anything
         features = influence.cumulative_features(order.permutation_for(n))
-        statistics = influence.fit_differences(features, values, known, unit, document)
+        laws = influence.power_laws(order.permutation_for(n))
+        statistics = influence.fit_differences(features, values, known, unit, document, laws)
 
         def surface(counts: Floats) -> Floats:
-            coefficients = statistics.solve(counts)
+            coefficients = statistics.solve(counts, laws)
             return influence.assemble(features, coefficients, values, known, counts[document])
 
         everyone = np.ones(int(document.max()) + 1)

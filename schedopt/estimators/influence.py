@@ -9,9 +9,8 @@ is, and how far the order has come: information decays with distance and is scre
 is known. For a first-order chain only pairs with nothing known between them count.
 
 The coefficients come from *differences* of two passes over the same window with nested
-prefixes, in which most of what differs between texts cancels. On the bundled model, 2,048
-passes give schedules as good as 50,000 passes of the plain means do
-(``experiments/estimators.py``).
+prefixes, in which most of what differs between texts cancels, and from a prior: power laws of
+distance, fitted to the same differences, which weigh less the more passes there are.
 """
 
 from __future__ import annotations
@@ -27,6 +26,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SCREENS: Final = 3  # 0, 1, 2 or more known positions in between
+DECAYS: Final = (0.5, 1.0, 2.0)  # exponents of the power laws of distance
+# As how many passes the power laws count. On two models, 128 passes then have a third to a half
+# of the regret that they have without, and 2,048 about the same (fit_regret.py).
+PRIOR_PASSES: Final = 512
 # The variance of a difference grows with its mean; the floor keeps weights finite.
 VARIANCE_FLOOR: Final = 0.02
 REWEIGHTINGS: Final = 2
@@ -40,11 +43,10 @@ def _hats(distance: Ints, n: int) -> Floats:
     return hats
 
 
-def cumulative_features(order: tuple[int, ...]) -> Floats:
-    """Features of delta, summed over the prefix: shape (n + 1, n, K).
+def _features(order: tuple[int, ...]) -> Floats:
+    """Features of delta(i, j) at entry (i + 1, j): shape (n + 1, n, screens, sides, knots, times).
 
-    Entry (a, j) is the sum over i < min(a, j) of the features of (i, j), so that a
-    difference of two rows holds the features of what happened in between.
+    Row 0 is empty, so that the sum of the first a + 1 rows is over i < a.
     """
     n = len(order)
     positions = np.asarray(order)
@@ -62,10 +64,48 @@ def cumulative_features(order: tuple[int, ...]) -> Floats:
             hats[:, :, None] * time
         )
         known[positions[i]] = True
-    flat = features.reshape(n + 1, n, -1)
-    used = flat.any(axis=(0, 1))
-    summed: Floats = np.cumsum(flat[:, :, used], axis=0)
+    return features
+
+
+def cumulative_features(order: tuple[int, ...]) -> Floats:
+    """Features of delta, summed over the prefix: shape (n + 1, n, K).
+
+    Entry (a, j) is the sum over i < min(a, j) of the features of (i, j), so that a
+    difference of two rows holds the features of what happened in between.
+    """
+    features = _features(order).reshape(len(order) + 1, len(order), -1)
+    summed: Floats = np.cumsum(features[:, :, features.any(axis=(0, 1))], axis=0)
     return summed
+
+
+def power_laws(order: tuple[int, ...]) -> Floats:
+    """Coefficients of decays distance^-p for each screen, early and late: shape (K, G).
+
+    A plain guess at how information decays, with G = 18 numbers; ``NestedDifferences.solve``
+    fits them first and lets the K coefficients depart from them as the passes allow.
+    """
+    features = _features(order)
+    _, _, screens, sides, knots, times = features.shape
+    laws = np.einsum(
+        "ms,kp,tu->mktspu",
+        np.eye(screens),
+        2.0 ** (-np.outer(np.arange(knots), DECAYS)),
+        np.eye(times),
+    )  # (screens, knots, times, one column for each screen, decay and time)
+    laws = np.broadcast_to(laws[:, None], (screens, sides, *laws.shape[1:]))
+    used = features.any(axis=(0, 1)).reshape(-1)
+    columns: Floats = laws.reshape(used.size, -1)[used]
+    return columns
+
+
+def _nonnegative(gram: Floats, moment: Floats) -> Floats:
+    """Least x >= 0 of x G x / 2 - m x."""
+    from scipy.optimize import nnls
+
+    ridge = 1e-8 * np.trace(gram) / len(gram) + 1e-12
+    root = np.linalg.cholesky(gram + ridge * np.eye(len(gram)))
+    coefficients: Floats = nnls(root.T, np.linalg.solve(root, moment))[0]
+    return coefficients
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +115,28 @@ class NestedDifferences:
     Args:
         gram: Shape (D, K, K), of the weighted features of each document.
         moment: Shape (D, K), of features and differences.
+        passes: Shape (D,), how many passes each document has.
     """
 
     gram: Floats
     moment: Floats
+    passes: Ints
 
-    def solve(self, resampling: Floats) -> Floats:
-        """Non-negative coefficients, shape (K,), with documents counted ``resampling`` times."""
-        from scipy.optimize import nnls
+    def solve(self, resampling: Floats, laws: Floats | None = None) -> Floats:
+        """Non-negative coefficients of the features, shape (K,).
 
+        Args:
+            resampling: Shape (D,), how often each document counts.
+            laws: Shape (K, G), non-negative: the coefficients are drawn towards the best
+                combination of these columns with the weight of ``PRIOR_PASSES`` passes.
+        """
         gram = np.einsum("d,dkl->kl", resampling, self.gram)
         moment = resampling @ self.moment
-        gram += 1e-8 * np.trace(gram) / len(gram) * np.eye(len(gram)) + 1e-12 * np.eye(len(gram))
-        root = np.linalg.cholesky(gram)
-        coefficients: Floats = nnls(root.T, np.linalg.solve(root, moment))[0]
-        return coefficients
+        if laws is None:
+            return _nonnegative(gram, moment)
+        prior = laws @ _nonnegative(laws.T @ gram @ laws, laws.T @ moment)
+        weight = PRIOR_PASSES / (resampling @ self.passes) * np.diag(gram)
+        return _nonnegative(gram + np.diag(weight), moment + weight * prior)
 
 
 def collect_differences(
@@ -119,17 +166,22 @@ def collect_differences(
         weighted = x if guess is None else x / (VARIANCE_FLOOR + x @ guess)[:, None]
         gram[document[first]] += weighted.T @ x
         moment[document[first]] += weighted.T @ y
-    return NestedDifferences(gram, moment)
+    return NestedDifferences(gram, moment, np.bincount(document, minlength=documents))
 
 
 def fit_differences(
-    features: Floats, scores: Floats, known: Ints, unit: Ints, document: Ints
+    features: Floats,
+    scores: Floats,
+    known: Ints,
+    unit: Ints,
+    document: Ints,
+    laws: Floats | None = None,
 ) -> NestedDifferences:
     """Statistics with weights from a first unweighted solution."""
     guess: Floats | None = None
     for _ in range(REWEIGHTINGS):
         statistics = collect_differences(features, scores, known, unit, document, guess)
-        guess = statistics.solve(np.ones(len(statistics.gram)))
+        guess = statistics.solve(np.ones(len(statistics.gram)), laws)
     return statistics
 
 
