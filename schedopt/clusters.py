@@ -21,6 +21,20 @@ class Measured:
     stderr: float
 
 
+def check_documents(documents: Integers) -> None:
+    """Refuse values of a single document, over which no standard error can be taken.
+
+    Raises:
+        InputError: There is only one document.
+    """
+    count = len(np.unique(documents))
+    if count < 2:
+        raise InputError(
+            f"{count} document: a standard error needs at least 2",
+            hint="give more text, or a .jsonl file with several records",
+        )
+
+
 def document_sums(values: Floats, documents: Integers) -> tuple[Floats, Integers]:
     """Sum of the values of each document, and how many there are, each shape (D,).
 
@@ -31,12 +45,8 @@ def document_sums(values: Floats, documents: Integers) -> tuple[Floats, Integers
     Raises:
         InputError: There is only one document.
     """
-    names, index, counts = np.unique(documents, return_inverse=True, return_counts=True)
-    if len(names) < 2:
-        raise InputError(
-            f"{len(names)} document: a standard error needs at least 2",
-            hint="give more text, or a .jsonl file with several records",
-        )
+    check_documents(documents)
+    _, index, counts = np.unique(documents, return_inverse=True, return_counts=True)
     sums: Floats = np.bincount(index, weights=values).astype(np.float64, copy=False)
     return sums, counts.astype(np.int64)
 
@@ -67,7 +77,7 @@ def mean_over_documents(values: Floats, documents: Integers) -> Measured:
         >>> mean_over_documents(np.array([0.0, 2.0, 4.0]), np.array([0, 1, 2]))
         Measured(value=2.0, stderr=1.1547...)
     """
-    document_sums(values, documents)  # refuses a single document
+    check_documents(documents)
     mean, stderr = mean_by_group(values, np.zeros(len(values), dtype=np.int64), 1, documents)
     return Measured(float(mean[0]), float(stderr[0]) if np.isfinite(mean[0]) else float("inf"))
 

@@ -82,6 +82,12 @@ class Windows:
         picks = np.asarray(rows, dtype=np.int64)
         return Windows(self.tokens[torch.from_numpy(picks)], self.documents[picks], self.context)
 
+    def at_most(self, count: int) -> Windows:
+        """So many of the windows, spread evenly over the text; all where there are no more."""
+        if count >= len(self):
+            return self
+        return self.take(np.linspace(0, len(self) - 1, count).round().astype(np.int64))
+
     def split(self, share: float, *, seed: int) -> tuple[Windows, Windows]:
         """Two sets without a common document; the first has about ``share`` of the windows.
 
@@ -232,11 +238,11 @@ def cut_windows(
     if len(corpus.texts) == 1:
         documents = np.arange(len(rows), dtype=np.int64)
     windows = Windows(torch.tensor(rows, dtype=torch.int64), documents, context)
-    if limit is not None and limit < len(windows):
-        if limit < 1:
-            raise UsageError(f"limit: need at least 1 window, got {limit}")
-        windows = windows.take(np.linspace(0, len(windows) - 1, limit).round().astype(np.int64))
-    return windows
+    if limit is None:
+        return windows
+    if limit < 1:
+        raise UsageError(f"limit: need at least 1 window, got {limit}")
+    return windows.at_most(limit)
 
 
 def load_windows(

@@ -12,7 +12,7 @@ import numpy as np
 from schedopt.clusters import Measured
 from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
 from schedopt.errors import NoisyEstimateError, UsageError
-from schedopt.estimators import Estimate, Smoothing, estimate
+from schedopt.estimators import DEFAULT_PASSES, Estimate, Smoothing, estimate
 from schedopt.estimators.probe import blocks_of
 from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
 from schedopt.models import Denoiser, load_model
@@ -24,8 +24,8 @@ from schedopt.solvers import check_steps, loss_of_blocks, solve_blocks
 
 Progress = Callable[[int, int], None]
 
-DEFAULT_PASSES: Final = 2048
 LEAST_AUTO_BLOCK: Final = 8
+LEAST_WINDOWS: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +222,8 @@ def fit(
         if len(tried) > 1:
             # Block lengths differ by less than texts do, so all are compared on the same text.
             cost = solution.schedule.total_steps(length)
-            nll = score(_at_most(chosen_on, passes // cost), solution.schedule, 1.0).nll.value
+            on = chosen_on.at_most(max(LEAST_WINDOWS, passes // cost))
+            nll = score(on, solution.schedule, 1.0).nll.value
         candidates.append(Candidate(solution, found, nll * length))
     candidates.sort(key=lambda candidate: candidate.nll)
     best = candidates[0]
@@ -231,7 +232,7 @@ def fit(
     check = measure(checked_on, schedule.length, 1).measure
     total = schedule.total_steps(length)
     least = solve_blocks(check, blocks, steps=total).loss
-    on = _at_most(checked_on, passes // (length + total))
+    on = checked_on.at_most(max(LEAST_WINDOWS, passes // (length + total)))
     share = length / (length + total)
     sequential = score(on, sequential_policy(schedule.order, schedule.length), share)
     own = score(on, schedule, 1.0 - share)
@@ -290,14 +291,6 @@ class _Tally:
                 self._progress(round(self._passes * parts), self._passes * self._parts)
 
         return report
-
-
-def _at_most(windows: Windows, count: int) -> Windows:
-    """Windows spread evenly over the text, at least 8 where there are so many."""
-    count = max(8, count)
-    if count >= len(windows):
-        return windows
-    return windows.take(np.linspace(0, len(windows) - 1, count).round().astype(np.int64))
 
 
 def _relative(loss: float, least: float) -> float:

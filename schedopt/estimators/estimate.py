@@ -24,6 +24,7 @@ Ints = NDArray[np.int64]
 Smoothing = Literal["smooth", "isotonic", "raw"]
 SMOOTHINGS: Final = ("smooth", "isotonic", "raw")
 BOOTSTRAPS: Final = 100
+DEFAULT_PASSES: Final = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def estimate(
     *,
     order: Order,
     block_length: int | None = None,
-    passes: int = 2048,
+    passes: int = DEFAULT_PASSES,
     seed: int = 0,
     smoothing: Smoothing = "smooth",
     batch: int = BATCH,

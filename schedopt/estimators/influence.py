@@ -27,8 +27,8 @@ Ints = NDArray[np.int64]
 
 SCREENS: Final = 3  # 0, 1, 2 or more known positions in between
 DECAYS: Final = (0.5, 1.0, 2.0)  # exponents of the power laws of distance
-# As how many passes the power laws count. On two models, 128 passes then have a third to a half
-# of the regret that they have without, and 2,048 about the same (fit_regret.py).
+# As how many passes the power laws count: enough to carry 128 passes, little against thousands
+# (experiments/fit_regret.py).
 PRIOR_PASSES: Final = 512
 # The variance of a difference grows with its mean; the floor keeps weights finite.
 VARIANCE_FLOOR: Final = 0.02

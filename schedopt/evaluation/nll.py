@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schedopt.clusters import Measured, document_sums, mean_over_documents
-from schedopt.data import Windows
-from schedopt.errors import InputError, UsageError
+from schedopt.clusters import Measured, check_documents, mean_over_documents
+from schedopt.data import Windows, check_tokens
+from schedopt.errors import UsageError
 from schedopt.models.denoiser import Denoiser
 from schedopt.samplers.fills import true_tokens
 from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
@@ -105,7 +105,8 @@ def evaluate(
 
     Raises:
         UsageError: The windows do not suit the model, or are no whole number of blocks.
-        InputError: A window holds the mask token, or all are of one document.
+        InputError: A window holds the mask token or one outside the vocabulary, or all are of
+            one document.
 
     Example:
         >>> from schedopt.models import LawDenoiser
@@ -118,9 +119,8 @@ def evaluate(
     """
     if batch_size < 1:
         raise UsageError(f"need batch size >= 1, got {batch_size}")
-    if bool((windows.tokens == denoiser.mask_id).any()):
-        raise InputError(f"windows: the text holds the mask token {denoiser.mask_id}")
-    document_sums(np.zeros(len(windows)), windows.documents)  # refuses before the work, not after
+    check_tokens(windows, denoiser)
+    check_documents(windows.documents)  # before the work, not after
     scores = []
     for done, policy in enumerate(map(as_policy, policies)):
         nll, nfe = np.empty(len(windows)), np.empty(len(windows), dtype=np.int64)

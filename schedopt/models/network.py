@@ -15,8 +15,7 @@ from schedopt.models.denoiser import normalise, reduce_scores
 from schedopt.models.tokenizer import Tokenizer
 from schedopt.models.transformer import LLaDA
 
-# Sequences a forward pass takes at once: on a CPU larger batches fall out of cache
-# (256 x 64 tokens of a 0.9M model: 495 ms whole, 332 ms in chunks of 16 to 32).
+# Sequences a forward pass takes at once: on a CPU larger batches fall out of cache.
 CPU_CHUNK: Final = 16
 GPU_CHUNK_TOKENS: Final = 1 << 18
 
@@ -61,7 +60,7 @@ class NetworkDenoiser:
         self.provenance = provenance
         self.device = next(network.parameters()).device
         # One thread a chunk: torch's own threads inside small operations collapse when another
-        # process wants a core (64 x 64 tokens: 87 ms on one thread, 4680 ms on two under load).
+        # process wants a core (two threads of one pass wait for each other).
         self._workers = (
             ThreadPoolExecutor(
                 min(torch.get_num_threads(), os.cpu_count() or 1),
