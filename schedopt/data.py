@@ -69,6 +69,18 @@ class Windows:
                 f"context: need 0 <= context < {self.tokens.shape[1]} tokens, got {self.context}"
             )
 
+    @classmethod
+    def independent(cls, tokens: Tensor) -> Windows:
+        """Windows without a context, each a document of its own, such as the draws of a law.
+
+        Example:
+            >>> from schedopt.models import LawDenoiser
+            >>> law = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+            >>> Windows.independent(law.draw(100, np.random.default_rng(0))).tokens.shape
+            torch.Size([100, 2])
+        """
+        return cls(tokens, np.arange(len(tokens)), 0)
+
     @property
     def length(self) -> int:
         """Positions to be sampled, after the context."""

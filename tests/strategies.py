@@ -152,3 +152,17 @@ def falling_surfaces(draw: st.DrawFn, *, max_n: int = 7) -> OrderSurface:
     """Monotone surfaces, as every exact law has them."""
     n = draw(st.integers(1, max_n))
     return OrderSurface(draw(falling_arrays((n, n))), draw(orders(n, names=FIXED_ORDERS)))
+
+
+@st.composite
+def bands(
+    draw: st.DrawFn, *, min_n: int = 1, max_n: int = 7, whole: bool = False
+) -> tuple[Floats, Floats]:
+    """Lower and upper bounds of falling curves, not tight, whole numbers where asked for."""
+    n = draw(st.integers(min_n, max_n))
+    middle = draw(falling_arrays((n,)))
+    below, above = draw(nats((n,))), draw(nats((n,)))
+    if whole:
+        return np.floor(middle / 8) - below // 10, np.floor(middle / 8) + above // 10
+    share = draw(st.sampled_from([0.0, 0.01, 0.3]))
+    return middle - share * below, middle + share * above

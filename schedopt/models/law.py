@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from schedopt.errors import InputError, UsageError
 from schedopt.models.denoiser import reduce_scores
 from schedopt.models.tokenizer import Tokenizer
+from theory.distributions import Law, TableLaw
 
 
 class LawDenoiser:
-    """Exact conditional marginals of a joint table, in float64.
+    """Exact conditional marginals of a law, in float64.
 
     The symbols are 0..q-1 and the mask token is q. Evidence of probability 0 gets uniform
-    conditionals, the convention of the oracle of Chen, Cong, Li.
+    conditionals, the convention of the oracle of Chen, Cong, Li. Laws of the theory have no limit
+    on their length; a table is asked as it is, and must fit in memory.
 
     Args:
-        table: Joint probabilities, shape (q,) * n.
+        law: A law, or joint probabilities of shape (q,) * n.
         name: Named in files.
 
     Raises:
-        InputError: The axes differ, or an entry is negative, or they do not sum to one.
+        InputError: The axes of the table differ, or an entry is negative, or they do not sum to
+            one, or it is too large.
 
     Example:
         >>> parity = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
@@ -35,18 +39,12 @@ class LawDenoiser:
 
     fixed_length = True
 
-    def __init__(self, table: ArrayLike, *, name: str = "table") -> None:
-        joint = np.asarray(table, dtype=np.float64)
-        if joint.ndim == 0 or len(set(joint.shape)) != 1:
-            raise InputError(f"table: need shape (q,) * n, got {joint.shape}")
-        if not np.all(joint >= 0.0) or abs(float(joint.sum()) - 1.0) > 1e-9:
-            raise InputError(f"table: need probabilities that sum to one, got {joint.sum()}")
-        self.length, self.symbols = joint.ndim, joint.shape[0]
-        self.table = joint
-        support = np.argwhere(joint > 0.0)
-        self._outcomes = torch.from_numpy(support)  # (N, n)
-        self._weights = torch.from_numpy(joint[joint > 0.0])  # (N,)
-        self._onehot = torch.nn.functional.one_hot(self._outcomes, self.symbols).to(torch.float64)
+    def __init__(self, law: Law | ArrayLike, *, name: str = "table") -> None:
+        try:
+            self.law = law if isinstance(law, Law) else TableLaw(np.asarray(law))
+        except ValueError as error:
+            raise InputError(f"table: {error}") from None
+        self.length, self.symbols = self.law.n, self.law.q
         self.mask_id = self.symbols
         self.vocab_size = self.symbols + 1
         self.eos_id: int | None = None
@@ -56,33 +54,35 @@ class LawDenoiser:
         self.provenance: Mapping[str, str | int] = {"name": name, "mask_id": self.mask_id}
 
     @property
-    def outcomes(self) -> Tensor:
-        """Outcomes of positive probability, shape (N, n)."""
-        return self._outcomes
+    def table(self) -> NDArray[np.float64]:
+        """Joint probabilities, shape (q,) * n, read-only.
 
-    @property
+        Raises:
+            ValueError: The table would be too large.
+        """
+        return self.law.table()
+
+    @cached_property
+    def outcomes(self) -> Tensor:
+        """Outcomes of positive probability, shape (N, n); ValueError where no table fits."""
+        return torch.from_numpy(np.argwhere(self.table > 0.0))
+
+    @cached_property
     def probabilities(self) -> Tensor:
-        """Probability of each outcome, shape (N,)."""
-        return self._weights
+        """Probability of each outcome, shape (N,); ValueError where no table fits."""
+        return torch.from_numpy(self.table[self.table > 0.0])
 
     def draw(self, count: int, rng: np.random.Generator) -> Tensor:
         """Independent samples of the law, shape (count, n)."""
-        picks = rng.choice(len(self._weights), size=count, p=self._weights.numpy())
-        return self._outcomes[torch.from_numpy(picks)]
-
-    def _marginals(self, tokens: Tensor) -> Tensor:
-        if tokens.ndim != 2 or tokens.shape[1] != self.length:
-            raise UsageError(f"need tokens of shape (B, {self.length}), got {tuple(tokens.shape)}")
-        known = (tokens == self.mask_id)[:, None] | (tokens[:, None] == self._outcomes)
-        weights = known.all(dim=-1).to(torch.float64) * self._weights  # (B, N)
-        sums = torch.einsum("bn,nlq->blq", weights, self._onehot)
-        total = sums.sum(dim=-1, keepdim=True)
-        return torch.where(total > 0.0, sums / total, 1.0 / self.symbols)  # (B, L, q)
+        return torch.from_numpy(self.law.draw(count, rng))
 
     def logits(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of every position, shape (B, L, q + 1); the mask has -inf."""
-        marginals = torch.cat([self._marginals(t) for t in torch.split(tokens, 1024)])
-        return torch.nn.functional.pad(marginals, (0, 1)).log()
+        try:
+            marginals = self.law.conditional_marginals(tokens.numpy())
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        return torch.nn.functional.pad(torch.from_numpy(marginals), (0, 1)).log()
 
     def log_probs(self, tokens: Tensor, queries: Tensor) -> Tensor:
         """Log-probabilities of the R queried positions, shape (R, q + 1), nats."""

@@ -1,20 +1,19 @@
-"""Markov chains of any order."""
+"""Markov chains: of any order, or of order 1 with transitions that change on the way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from theory.curves import without_rounding
-from theory.distributions.law import Law
+from theory.distributions.gaps import Positions, curve_of_gaps, entropies_in_gaps
+from theory.distributions.law import Law, Tokens
+from theory.distributions.messages import chain_posteriors, draw_chain, evidence
 from theory.distributions.products import as_probabilities
-from theory.tables import Floats, entropy
-
-Positions = NDArray[np.intp]
+from theory.tables import ENTRY_LIMIT, Floats, entropy
 
 
 def _row_entropies(rows: Floats) -> Floats:
@@ -48,12 +47,55 @@ def stationary_law(transition: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class MarkovChain(Law):
+class Chain(Law):
+    """A law where each symbol depends on the m before it.
+
+    Its entropy, its conditional marginals and its draws take O(n q^(m+1)).
+    """
+
+    @abstractmethod
+    def _parts(self) -> tuple[Floats, Sequence[Floats]]:
+        """Law of the first m symbols, shape (q,) * m, and of each later one given m before."""
+
+    def _tabulate(self) -> Floats:
+        table, steps = self._parts()
+        for step in steps:
+            table = table[..., None] * step
+        return table
+
+    @cached_property
+    def _windows(self) -> Floats:
+        """Law of each m successive symbols, shape (n - m + 1,) + (q,) * m."""
+        first, steps = self._parts()
+        windows = [first]
+        for step in steps:
+            windows.append((windows[-1][..., None] * step).sum(axis=0))
+        return np.stack(windows)
+
+    def entropy(self) -> float:
+        """H(X), nats."""
+        first, steps = self._parts()
+        later = zip(self._windows, steps, strict=False)  # nothing follows the last window
+        return entropy(first) + sum(float((w * _row_entropies(s)).sum()) for w, s in later)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Tokens:
+        """Independent samples of the law, shape (count, n), symbol by symbol."""
+        return draw_chain(*self._parts(), count, rng)
+
+    def _weights(self, tokens: Tokens) -> Floats:
+        return chain_posteriors(*self._parts(), evidence(tokens, self.q))
+
+    def _numbers_per_row(self) -> int:
+        return int(self.n * (self._parts()[0].size + 2 * self.q))
+
+
+@dataclass(frozen=True, eq=False)
+class MarkovChain(Chain):
     r"""A homogeneous Markov chain of order m, stationary or started from any law.
 
-    For order 1 the curve, the entropies and so the loss of any order take polynomial time:
-    subsets enter only through their gaps, since H(X_S) is the sum of H(X_r | X_l) over
-    neighbours l < r in S. Higher orders go through the table.
+    For order 1 the curve, the entropies and so the loss of any order take polynomial time. For
+    higher orders they go through the table: every second symbol of a chain of order 2 is a hidden
+    Markov model, for whose entropy no closed form is known.
 
     Args:
         n: Number of positions, >= m.
@@ -101,24 +143,8 @@ class MarkovChain(Law):
         """How many positions back the next symbol depends on."""
         return self.transition.ndim - 1
 
-    def _tabulate(self) -> Floats:
-        table = np.asarray(self.initial)
-        while table.ndim < self.n:
-            table = table[..., None] * self.transition
-        return table
-
-    @cached_property
-    def _marginals(self) -> Floats:
-        """Law of each position, shape (n, q)."""
-        rows = [np.asarray(self.initial)]
-        for _ in range(1, self.n):
-            rows.append(rows[-1] @ self.transition)
-        return np.stack(rows)
-
-    @cached_property
-    def _position_entropies(self) -> Floats:
-        """H(X_i), shape (n,), nats."""
-        return _row_entropies(self._marginals)
+    def _parts(self) -> tuple[Floats, Sequence[Floats]]:
+        return np.asarray(self.initial), [self.transition] * (self.n - self.order)
 
     @cached_property
     def _gap_entropies(self) -> Floats:
@@ -130,64 +156,91 @@ class MarkovChain(Law):
             rows.append(_row_entropies(power))
         return np.stack(rows)
 
-    def entropy(self) -> float:
-        """H(X), nats."""
-        if self.order > 1:
-            return super().entropy()
-        steps = self._marginals[:-1] @ _row_entropies(self.transition)
-        return entropy(self._marginals[0]) + float(steps.sum())
+    def _forward(self, start: Positions, end: Positions) -> Floats:
+        """H(X_end | X_start), nats."""
+        return np.asarray((self._windows[start] * self._gap_entropies[end - start]).sum(axis=1))
 
     def conditional_entropies(self, given: Iterable[int]) -> Floats:
-        r"""H(X_i | X_S) for every position i, shape (n,), nats; 0 for i in S.
-
-        With l and r the known neighbours of i,
-        .. math:: H(X_i | X_l, X_r) = H(X_i | X_l) + H(X_r | X_i) - H(X_r | X_l).
-        """
+        """H(X_i | X_S) for every position i, shape (n,), nats; for order 1 from the gaps of S."""
         if self.order > 1:
             return super().conditional_entropies(given)
-        n, at = self.n, np.arange(self.n)
-        known = np.zeros(n, dtype=bool)
-        known[list(given)] = True
-        left = np.maximum.accumulate(np.where(known, at, -1))
-        right = np.minimum.accumulate(np.where(known, at, n)[::-1])[::-1]
-
-        def forward(start: Positions, end: Positions) -> Floats:
-            """H(X_end | X_start); nothing is known at -1, and there is nothing at n."""
-            law = self._marginals[start.clip(min=0)]
-            found = (law * self._gap_entropies[end.clip(max=n - 1) - start.clip(min=0)]).sum(axis=1)
-            found = np.where(start < 0, self._position_entropies[end.clip(max=n - 1)], found)
-            return np.where(end == n, 0.0, found)
-
-        found = forward(left, at) + forward(at, right) - forward(left, right)
-        return np.where(known, 0.0, np.maximum(found, 0.0))
+        return entropies_in_gaps(given, _row_entropies(self._windows), self._forward)
 
     def conditional_entropy_curve(self) -> Floats:
-        r"""C, shape (n,), nats; for order 1 in O(n^2), and not as a difference of entropies.
-
-        A uniform j-subset S of the n - 1 positions other than i avoids d of them with probability
-        R(d) = binom(n-1-d, j) / binom(n-1, j), avoids d - 1 and holds one more with
-        P(d) = binom(n-1-d, j-1) / binom(n-1, j), avoids d - 2 and holds two more with
-        Q(d) = binom(n-1-d, j-2) / binom(n-1, j). A gap l, l + d of the formula of
-        ``conditional_entropies`` is met when S avoids its inside and i is its right end, or its
-        left end, or one of the d - 1 inside; the gap before the first position likewise. So, with
-        A_d the sum of H(X_{l+d} | X_l) over l,
-
-        .. math:: n C(j) = \sum_{d=0}^{n-1} H(X_d) R(d) + (2 A_d - d H(X_d)) P(d)
-                  - (d-1) A_d Q(d), \qquad A_0 = 0.
-        """
+        """C, shape (n,), nats; for order 1 in O(n^2)."""
         if self.order > 1:
             return super().conditional_entropy_curve()
-        n, d = self.n, np.arange(self.n, dtype=np.float64)
-        starts = np.cumsum(self._marginals, axis=0)[::-1]  # row d: sum of the laws of l < n - d
-        pairs = (starts * self._gap_entropies).sum(axis=1)  # A_d
-        one_weight = 2.0 * pairs - d * self._position_entropies
-        two_weight = (d - 1.0) * pairs
-        none, one, two = np.ones(n), np.zeros(n), np.zeros(n)  # R, P, Q: how many S holds
-        curve = np.empty(n)
-        for j in range(n):
-            curve[j] = self._position_entropies @ none + one_weight @ one - two_weight @ two
-            others = max(n - 1 - j, 1)  # binom(n-1, j+1) / binom(n-1, j) = others / (j + 1)
-            two = one * ((j + 1) / others)
-            one = none * ((j + 1) / others)
-            none *= np.maximum(n - 1 - j - d, 0.0) / others
-        return without_rounding(curve / n)
+        starts = np.cumsum(self._windows, axis=0)[::-1]  # row d: sum of the laws of l < n - d
+        pairs = (starts * self._gap_entropies).sum(axis=1)
+        return curve_of_gaps(_row_entropies(self._windows), pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class InhomogeneousChain(Chain):
+    r"""A Markov chain of order 1 with a transition of its own for every step.
+
+    .. math:: \mu(x) = \pi(x_0) \prod_{t=0}^{n-2} T_t(x_t, x_{t+1}).
+
+    The entropies between all pairs of positions take O(n^2 q^3) once, and n^2 numbers; the curve
+    and any conditional entropies follow from them in O(n^2) and O(n).
+
+    Args:
+        initial: Law of the first position, shape (q,).
+        transitions: Shape (n - 1, q, q), n >= 2.
+
+    Raises:
+        ValueError: A row is no probability vector, or the shapes do not fit; what takes pairs
+            of positions, if there are more than 2^24.
+
+    Example:
+        >>> copy, forget = np.eye(2), np.full((2, 2), 0.5)
+        >>> chain = InhomogeneousChain([0.5, 0.5], [copy, forget, copy])
+        >>> (chain.conditional_entropies([0]) / np.log(2)).round(4)
+        array([0., 0., 1., 1.])
+    """
+
+    initial: Floats
+    transitions: Floats
+
+    def __post_init__(self) -> None:
+        initial = as_probabilities("initial", self.initial, 1)
+        transitions = as_probabilities("transitions", self.transitions, 3)
+        q = len(initial)
+        if transitions.shape[1:] != (q, q):
+            raise ValueError(f"transitions: need shape (n - 1, {q}, {q}), got {transitions.shape}")
+        object.__setattr__(self, "initial", initial)
+        object.__setattr__(self, "transitions", transitions)
+        object.__setattr__(self, "n", len(transitions) + 1)
+        object.__setattr__(self, "q", q)
+
+    def _parts(self) -> tuple[Floats, Sequence[Floats]]:
+        return self.initial, list(self.transitions)
+
+    @cached_property
+    def _pair_entropies(self) -> Floats:
+        """H(X_r | X_l) for l <= r, shape (n, n), nats; 0 elsewhere."""
+        if self.n**2 > ENTRY_LIMIT:
+            raise ValueError(
+                f"the entropies between n={self.n} positions are over the limit of {ENTRY_LIMIT} "
+                "pairs: use fewer positions"
+            )
+        found = np.zeros((self.n, self.n))
+        steps = np.broadcast_to(np.eye(self.q), (self.n, self.q, self.q))
+        for gap in range(1, self.n):
+            steps = steps[:-1] @ self.transitions[gap - 1 :]  # row l: from l to l + gap
+            start = np.arange(self.n - gap)
+            found[start, start + gap] = (self._windows[start] * _row_entropies(steps)).sum(axis=1)
+        return found
+
+    def conditional_entropies(self, given: Iterable[int]) -> Floats:
+        """H(X_i | X_S) for every position i, shape (n,), nats; from the gaps of S."""
+
+        def forward(start: Positions, end: Positions) -> Floats:
+            return self._pair_entropies[start, end]
+
+        return entropies_in_gaps(given, _row_entropies(self._windows), forward)
+
+    def conditional_entropy_curve(self) -> Floats:
+        """C, shape (n,), nats."""
+        pairs = np.array([self._pair_entropies.trace(gap) for gap in range(self.n)])
+        return curve_of_gaps(_row_entropies(self._windows), pairs)

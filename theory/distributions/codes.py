@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from theory.distributions.law import SymmetricLaw
+from theory.distributions.affine import AffineSubspace
+from theory.distributions.law import SymmetricLaw, Tokens
+from theory.distributions.ranks import LARGEST_FIELD, is_prime
 from theory.tables import Floats
-
-LARGEST_FIELD = 2**31  # trial division up to the root
-
-
-def is_prime(number: int) -> bool:
-    """Whether the integers modulo ``number`` are a field.
-
-    Example:
-        >>> [p for p in range(12) if is_prime(p)]
-        [2, 3, 5, 7, 11]
-    """
-    return number > 1 and all(number % d for d in range(2, int(number**0.5) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +39,22 @@ class Parity(SymmetricLaw):
             raise ValueError(f"parity: need n >= 1 and q >= 2, got n={self.n}, q={self.q}")
 
     def _tabulate(self) -> Floats:
-        sums = np.indices((self.q,) * self.n).sum(axis=0) % self.q
+        sums = sum(np.indices((self.q,) * self.n, sparse=True)) % self.q
         return np.where(sums == 0, float(self.q) ** (1 - self.n), 0.0)
 
     def _closed_form(self) -> Floats:
         return np.where(np.arange(self.n) < self.n - 1, np.log(self.q), 0.0)
+
+    def _weights(self, tokens: Tokens) -> Floats:
+        unknown = tokens == self.q
+        missing = -np.where(unknown, 0, tokens).sum(axis=1) % self.q
+        last = np.arange(self.q) == missing[:, None]  # (B, q)
+        nothing, one = (unknown.sum(axis=1) == count for count in (0, 1))
+        allowed = np.where(one[:, None], last, ~nothing[:, None] | (missing == 0)[:, None])
+        return np.repeat(allowed[:, None].astype(np.float64), self.n, axis=1)
+
+    def _numbers_per_row(self) -> int:
+        return 2 * self.n * self.q
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,3 +103,20 @@ class ReedSolomon(SymmetricLaw):
 
     def _closed_form(self) -> Floats:
         return np.where(np.arange(self.n) < self.dimension, np.log(self.q), 0.0)
+
+    @cached_property
+    def _code(self) -> AffineSubspace:
+        generator = np.ones((self.dimension, self.n), dtype=np.int64)
+        for power in range(1, self.dimension):
+            generator[power] = generator[power - 1] * np.arange(self.n) % self.q
+        return AffineSubspace(generator, self.q)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Tokens:
+        """Independent samples of the law, shape (count, n)."""
+        return self._code.draw(count, rng)
+
+    def _weights(self, tokens: Tokens) -> Floats:
+        return self._code._weights(tokens)
+
+    def _numbers_per_row(self) -> int:
+        return self._code._numbers_per_row()

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.distributions.law import Law
+from theory.distributions.law import Law, Tokens, draw_symbols
 from theory.tables import Floats, entropy
 
 
@@ -73,6 +73,19 @@ class Product(Law):
         """C is the mean entropy of a position, whatever is known; shape (n,), nats."""
         return np.full(self.n, self.entropy() / self.n)
 
+    def draw(self, count: int, rng: np.random.Generator) -> Tokens:
+        """Independent samples of the law, shape (count, n)."""
+        return draw_symbols(np.broadcast_to(self.marginals, (count, self.n, self.q)), rng)
+
+    def _weights(self, tokens: Tokens) -> Floats:
+        known = tokens < self.q
+        chances = self.marginals[np.arange(self.n), np.where(known, tokens, 0)]
+        possible = np.asarray((~known | (chances > 0.0)).all(axis=1))
+        return possible[:, None, None] * self.marginals
+
+    def _numbers_per_row(self) -> int:
+        return 2 * self.n * self.q
+
 
 @dataclass(frozen=True, eq=False)
 class MixtureOfProducts(Law):
@@ -112,3 +125,23 @@ class MixtureOfProducts(Law):
     def _tabulate(self) -> Floats:
         components = zip(self.weights, self.marginals, strict=True)
         return np.asarray(sum(w * reduce(np.multiply.outer, rows) for w, rows in components))
+
+    def draw(self, count: int, rng: np.random.Generator) -> Tokens:
+        """Independent samples of the law, shape (count, n): a component, then the positions."""
+        components = rng.choice(len(self.weights), size=count, p=self.weights)
+        return draw_symbols(self.marginals[components], rng)
+
+    def _weights(self, tokens: Tokens) -> Floats:
+        by_position = np.moveaxis(self.marginals, 0, -1)  # (n, q, m)
+        likelihood = by_position[np.arange(self.n), np.where(tokens < self.q, tokens, 0)]
+        likelihood[tokens == self.q] = 1.0  # (B, n, m)
+        with np.errstate(divide="ignore"):
+            logs = np.log(likelihood).sum(axis=1) + np.log(self.weights)
+        # A product of n probabilities underflows; relative to the likeliest component none that
+        # matters does.
+        largest = logs.max(axis=1, keepdims=True)
+        posterior = np.exp(logs - np.where(largest > -np.inf, largest, 0.0))
+        return np.tensordot(posterior, self.marginals, axes=1)
+
+    def _numbers_per_row(self) -> int:
+        return self.n * (2 * len(self.weights) + self.q)
