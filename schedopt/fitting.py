@@ -10,9 +10,12 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from schedopt.clusters import Measured
+from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.data import DEFAULT_LENGTH, Windows, load_windows
 from schedopt.errors import NoisyEstimateError, UsageError
-from schedopt.estimators import DEFAULT_PASSES, Estimate, Smoothing, estimate
+from schedopt.estimators import DEFAULT_PASSES, Smoothing, estimate
+from schedopt.estimators.estimate import check_effort
+from schedopt.estimators.gaps import GapModel, estimate_gaps
 from schedopt.estimators.probe import blocks_of
 from schedopt.evaluation import SamplerScore, evaluate, sequential_policy
 from schedopt.models import Denoiser, load_model
@@ -21,27 +24,33 @@ from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from schedopt.solution import Solution
 from schedopt.solvers import check_steps, loss_of_blocks, solve_blocks
+from schedopt.solvers.orders import Plan, improve_order, predicted_surface, search_orders
+from schedopt.solvers.robust import solve_uncertain
+from theory.orders import pipelined_order
 
 Progress = Callable[[int, int], None]
+Measure = InformationCurve | OrderSurface
 
 LEAST_AUTO_BLOCK: Final = 8
 LEAST_WINDOWS: Final = 8
+SHORTLIST: Final = 4  # plans that are measured when order and blocks are chosen together
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """The best schedule of one block length for the whole budget.
+    """The best schedule of one order and block length for the whole budget.
 
     Args:
+        name: Order and blocks, for people.
         solution: Losses are nats for the whole sequence.
-        estimate: What its sizes were chosen by.
-        nll: Mean sampler NLL of the sequence, nats, by which block lengths are compared; all on
-            the same windows. NaN where there was nothing to compare.
+        measure: What its sizes were chosen by: the curve or surface of one block.
+        score: Measured on the same windows for all candidates; None where there is but one.
     """
 
+    name: str
     solution: Solution
-    estimate: Estimate
-    nll: float
+    measure: InformationCurve | OrderSurface
+    score: SamplerScore | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +63,12 @@ class Fit:
             looks best in an estimate.
         loss: Excess over one position a step in the same order, nats for the whole sequence,
             measured on documents that were not used to choose the schedule.
-        regret: Loss of the schedule over the least possible one, minus 1, both on an estimate
-            from documents that were not used to choose it.
+        regret: Loss of the schedule over the least possible one in its order, minus 1, both on an
+            estimate from documents that were not used to choose it.
         uniform_regret: The same for equal step sizes.
         nll: Sampler NLL of the schedule on those documents, nats for the whole sequence.
         checked_documents: How many documents the loss, the NLL and the regret are from.
-        candidates: Best of each block length that was tried, best first.
-        estimate: The estimate the schedule was chosen by.
+        candidates: Best of each order and block length that was measured, best first.
         length: Positions sampled.
         context: Known tokens before them.
         provenance: What a schedule file says of all this.
@@ -73,10 +81,26 @@ class Fit:
     nll: Measured
     checked_documents: int
     candidates: tuple[Candidate, ...]
-    estimate: Estimate
     length: int
     context: int
     provenance: Mapping[str, Any]
+
+    @property
+    def measure(self) -> InformationCurve | OrderSurface:
+        """The curve or surface that the step sizes were chosen by."""
+        return self.candidates[0].measure
+
+    def behind(self, candidate: Candidate) -> Measured:
+        """How much more NLL a candidate had than the one chosen, nats for the whole sequence.
+
+        On the windows among which it was chosen, which flatter the winner; 0 where there was
+        nothing to compare.
+        """
+        best = self.candidates[0].score
+        if candidate.score is None or best is None:
+            return Measured(0.0, 0.0)
+        difference = candidate.score.minus(best)
+        return Measured(difference.value * self.length, difference.stderr * self.length)
 
     @property
     def schedule(self) -> UnmaskingSchedule:
@@ -105,6 +129,35 @@ def block_lengths(length: int, block_length: int | Literal["auto"] | None, steps
     ]
 
 
+def _describe(order: Order, block: int, length: int) -> str:
+    base = f", base {order.base}" if order.base is not None else ""
+    blocks = "" if block == length else f", blocks of {block}"
+    return f"{order.name}{base}{blocks}"
+
+
+def _promising(gaps: GapModel, best: Plan, length: int, steps: int) -> list[tuple[str, Order, int]]:
+    """Name, order and block length of plans worth an estimate of their own.
+
+    The dilated order in one block and in the blocks that the gap model likes best, and the order
+    that it likes best of all.
+    """
+    dilated = Order("dilated", base=2)
+    chosen = {_describe(dilated, length, length): (dilated, length)}
+    blocks = {
+        b: Order("explicit", permutation=pipelined_order(length, block=b, lag=1.0))
+        for b in block_lengths(length, "auto", steps)
+        if b < length
+    }
+    if blocks:
+        family = {str(b): order for b, order in blocks.items()}
+        block = int(search_orders(gaps, steps=steps, family=family)[0].name)
+        chosen[_describe(dilated, block, length)] = (dilated, block)
+    order = best.solution.schedule.order
+    if order != dilated and order not in blocks.values():
+        chosen[best.name] = (order, length)
+    return [(name, *plan) for name, plan in chosen.items()]
+
+
 def fit(
     model: str | Path | Denoiser = "tiny",
     data: str | Path | Windows | None = None,
@@ -118,6 +171,7 @@ def fit(
     max_loss: float | None = None,
     passes: int = DEFAULT_PASSES,
     smoothing: Smoothing = "smooth",
+    robust: float | None = None,
     max_stderr: float | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -133,13 +187,19 @@ def fit(
         length: Positions to be sampled; the block length where one is given, else 64.
         context: Known tokens before them; 64, or less where the model has no room.
         part: As ``load_windows``; every document by default.
-        block_length: Positions of one block; None for one block of the whole length,
-            ``"auto"`` to try the divisors of the length and keep the best for the budget.
-        order: Dilated with base 2 by default.
+        block_length: Positions of one block, or ``"auto"`` to try the divisors of the length and
+            keep the best for the budget. Where neither it nor the order is given, and the budget
+            is one of steps, order, blocks and boundaries are chosen together: a gap model picks
+            a few plans, and the one that measures best is kept.
+        order: Where it is given alone, the block is the whole length; where the block length is
+            given alone, the order is dilated with base 2.
         steps: Forward passes for the whole length; length / 8 where neither budget is given.
         max_loss: Nats for the whole length; the fewest steps that the fitted measure promises.
-        passes: Forward passes of each of estimate, check estimate and (at most) verification.
+        passes: Forward passes of each part of the work, at most: the gap model, each estimate,
+            each comparison, the check estimate, the verification.
         smoothing: As ``estimate``.
+        robust: Confidence of a band around the estimate, by its standard errors: the sizes are
+            chosen for the worst curve or surface in the band. None takes the estimate as it is.
         max_stderr: Refuse a result whose loss is known less well than this, nats.
         seed: Of all draws.
         device: As ``load_model``.
@@ -162,7 +222,6 @@ def fit(
         if isinstance(model, str | Path)
         else model
     )
-    order = Order("dilated", base=2) if order is None else order
     if isinstance(data, Windows):
         windows = data
         about: dict[str, str | int] = {
@@ -189,17 +248,21 @@ def fit(
     # What cannot be met is refused before the passes that it would take to find out.
     if steps is not None and max_loss is not None:
         raise UsageError(f"need one of steps and max_loss, got {steps=} and {max_loss=}")
+    if robust is not None and steps is None:
+        raise UsageError("a robust fit needs a budget of steps", hint="give --steps")
     if block_length == "auto" and steps is None:
         raise UsageError("block length auto needs a budget of steps", hint="give --steps")
     block = block_length if isinstance(block_length, int) else length
     if steps is not None:
         check_steps(steps, block, blocks_of(windows, block))
+    check_effort(smoothing, passes, block)
     chosen_on, checked_on = windows.split(0.5, seed=seed)
-
+    together = order is None and block_length is None and steps is not None
     tried = block_lengths(length, block_length, steps or length)
-    tally = _Tally(progress, passes, parts=len(tried) * (2 if len(tried) > 1 else 1) + 2)
+    choices = SHORTLIST if together else len(tried)
+    tally = _Tally(progress, passes, parts=choices * (2 if choices > 1 else 1) + 2)
 
-    def measure(on: Windows, block: int, offset: int) -> Estimate:
+    def measure(on: Windows, order: Order, block: int, offset: int) -> Measure:
         return estimate(
             denoiser,
             on,
@@ -209,27 +272,47 @@ def fit(
             seed=seed + offset,
             smoothing=smoothing,
             progress=tally.part(),
-        )
+        ).measure
 
     def score(on: Windows, schedule: UnmaskingSchedule | Policy, share: float) -> SamplerScore:
         return evaluate(denoiser, on, [schedule], seed=seed, progress=tally.part(share))[0]
 
-    candidates = []
-    for block in tried:
-        found = measure(chosen_on, block, 0)
-        solution = solve_blocks(found.measure, length // block, steps=steps, max_loss=max_loss)
-        nll = float("nan")
-        if len(tried) > 1:
-            # Block lengths differ by less than texts do, so all are compared on the same text.
-            cost = solution.schedule.total_steps(length)
-            on = chosen_on.at_most(max(LEAST_WINDOWS, passes // cost))
-            nll = score(on, solution.schedule, 1.0).nll.value
-        candidates.append(Candidate(solution, found, nll * length))
-    candidates.sort(key=lambda candidate: candidate.nll)
+    def solved(order: Order, block: int) -> tuple[Solution, Measure]:
+        found = measure(chosen_on, order, block, 0)
+        blocks = length // block
+        if robust is not None and steps is not None:
+            cautious = solve_uncertain(found, steps=steps, blocks=blocks, confidence=robust)
+            return cautious, found
+        return solve_blocks(found, blocks, steps=steps, max_loss=max_loss), found
+
+    plans: list[tuple[str, Solution, Measure]] = []
+    if together and steps is not None:
+        gaps = estimate_gaps(denoiser, chosen_on, passes=passes, seed=seed, progress=tally.part())
+        ranked = search_orders(gaps, steps=steps)
+        for name, fixed, block in _promising(gaps, ranked[0], length, steps):
+            plans.append((name, *solved(fixed, block)))
+        improved = improve_order(gaps, ranked[0])
+        if improved is not ranked[0] and robust is None:
+            surface = predicted_surface(gaps, improved.solution.schedule.order)
+            plans.append((improved.name, improved.solution, surface))
+    else:
+        fixed = Order("dilated", base=2) if order is None else order
+        for block in tried:
+            plans.append((_describe(fixed, block, length), *solved(fixed, block)))
+    tally.finish(choices)
+    scores: list[SamplerScore | None] = [None]
+    if len(plans) > 1:
+        # Plans differ by less than texts do, so all are compared on the same text.
+        cost = max(solution.schedule.total_steps(length) for _, solution, _ in plans)
+        on = chosen_on.at_most(max(LEAST_WINDOWS, passes // cost))
+        scores = [score(on, solution.schedule, 1.0) for _, solution, _ in plans]
+        tally.finish(2 * choices)
+    candidates = [Candidate(*plan, score) for plan, score in zip(plans, scores, strict=True)]
+    candidates.sort(key=lambda c: 0.0 if c.score is None else c.score.nll.value)
     best = candidates[0]
     schedule, blocks = best.solution.schedule, length // best.solution.schedule.length
 
-    check = measure(checked_on, schedule.length, 1).measure
+    check = measure(checked_on, schedule.order, schedule.length, 1)
     total = schedule.total_steps(length)
     least = solve_blocks(check, blocks, steps=total).loss
     on = checked_on.at_most(max(LEAST_WINDOWS, passes // (length + total)))
@@ -247,7 +330,6 @@ def fit(
         nll=Measured(own.nll.value * length, own.nll.stderr * length),
         checked_documents=len(np.unique(on.documents)),
         candidates=tuple(candidates),
-        estimate=best.estimate,
         length=length,
         context=windows.context,
         provenance={
@@ -255,9 +337,9 @@ def fit(
             "model": dict(denoiser.provenance),
             "data": about,
             "estimate": {
-                "documents": best.estimate.documents,
+                "documents": len(np.unique(chosen_on.documents)),
                 "checked_documents": len(np.unique(on.documents)),
-                "passes": best.estimate.passes,
+                "passes": passes,
                 "length": length,
                 "context": windows.context,
                 "block_length": schedule.length,
@@ -280,6 +362,10 @@ class _Tally:
 
     def __init__(self, progress: Progress | None, passes: int, *, parts: int) -> None:
         self._progress, self._passes, self._parts, self._done = progress, passes, parts, 0.0
+
+    def finish(self, parts: int) -> None:
+        """So many parts are done, or turned out not to be needed."""
+        self._done = float(parts)
 
     def part(self, share: float = 1.0) -> Progress:
         """Progress of what is such a share of the next part."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from strategies import random_table
 from torch import Tensor
 
+from schedopt.clusters import Measured
 from schedopt.curve import OrderSurface
 from schedopt.data import Windows
 from schedopt.errors import InfeasibleError, InputError, NoisyEstimateError, UsageError
@@ -22,6 +23,7 @@ from schedopt.models import LawDenoiser
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from schedopt.solvers import loss_of_blocks, losses, solve_blocks
+from schedopt.solvers.robust import solve_uncertain
 from theory.distributions import Law, MarkovChain, TableLaw
 from theory.divergences import expected_kl, partition_kl
 
@@ -124,7 +126,7 @@ def test_regret_is_over_the_best_sizes_of_the_other_documents(
     own = solve_blocks(fitted, blocks, steps=5)
     assert found.schedule == own.schedule
     assert found.solution.loss == own.loss
-    assert (found.estimate.measure.conditional_entropy == fitted.conditional_entropy).all()
+    assert (found.measure.conditional_entropy == fitted.conditional_entropy).all()
     least = solve_blocks(check, blocks, steps=5).loss
     assert found.regret == pytest.approx(loss_of_blocks(check, own.schedule, blocks) / least - 1)
     equal = [
@@ -151,7 +153,7 @@ def test_the_fewest_steps_within_a_loss(max_loss: float, block_length: int | Non
     steps, blocks = found.schedule.total_steps(8), 8 // found.schedule.length
     assert found.solution.loss <= max_loss + 1e-9
     if steps > blocks:
-        fewer = solve_blocks(found.estimate.measure, blocks, steps=steps - 1)
+        fewer = solve_blocks(found.measure, blocks, steps=steps - 1)
         assert fewer.loss > max_loss
     else:
         assert max_loss > 1.0
@@ -191,16 +193,77 @@ def test_the_best_block_length_is_kept() -> None:
     denoiser, windows = sparse_oracle()
     found = fit(denoiser, windows, block_length="auto", steps=6, passes=600)
     assert sorted(c.solution.schedule.length for c in found.candidates) == [8, 16]
-    assert [c.nll for c in found.candidates] == sorted(c.nll for c in found.candidates)
     assert found.schedule == found.candidates[0].solution.schedule
-    assert found.estimate is found.candidates[0].estimate
+    assert found.measure is found.candidates[0].measure
     chosen_on, _ = windows.split(0.5, seed=0)
-    for candidate in found.candidates:
-        assert candidate.solution.schedule.total_steps(16) == 6
-        (score,) = evaluate(denoiser, chosen_on, [candidate.solution.schedule])
-        assert candidate.nll == pytest.approx(16 * score.nll.value)
+    schedules = [candidate.solution.schedule for candidate in found.candidates]
+    assert [schedule.total_steps(16) for schedule in schedules] == [6, 6]
+    scores = evaluate(denoiser, chosen_on, schedules)
+    for candidate, score in zip(found.candidates, scores, strict=True):
+        behind = found.behind(candidate)
+        assert behind.value >= 0.0
+        assert behind.value == pytest.approx(16 * (score.nll.value - scores[0].nll.value))
+        assert behind.stderr == pytest.approx(16 * score.minus(scores[0]).stderr)
     alone = fit(denoiser, windows, block_length=8, steps=6, passes=600)
-    assert np.isnan(alone.candidates[0].nll)  # there was nothing to compare
+    assert alone.behind(alone.candidates[0]) == Measured(0.0, 0.0)
+
+
+# Order, blocks and boundaries together
+
+
+def repeating_oracle() -> tuple[TableLaw, LawDenoiser, Windows]:
+    """Four symbols of a chain, written twice: what is far apart tells most."""
+    half = MarkovChain(4, np.array([[0.9, 0.1], [0.2, 0.8]])).table()
+    table = np.zeros((2,) * 8)
+    for word in np.ndindex(half.shape):
+        table[word + word] = half[word]
+    law = TableLaw(table)
+    return law, *oracle(law, count=400)
+
+
+def test_the_plan_that_measures_best_is_chosen() -> None:
+    denoiser, windows = oracle(CHAIN)
+    found = fit(denoiser, windows, steps=3, passes=600)
+    names = [candidate.name for candidate in found.candidates]
+    assert "dilated, base 2" in names
+    assert len(set(names)) == len(names) > 1
+    behind = [found.behind(candidate).value for candidate in found.candidates]
+    assert behind == sorted(behind)
+    assert behind[0] == 0.0
+    chosen_on, _ = windows.split(0.5, seed=0)
+    on = chosen_on.at_most(600 // 3)
+    scores = evaluate(denoiser, on, [c.solution.schedule for c in found.candidates])
+    assert [s.nll.value for s in scores] == sorted(s.nll.value for s in scores)
+    again = fit(denoiser, windows, steps=3, passes=600)
+    assert again.schedule == found.schedule
+
+
+def test_chosen_together_it_is_no_worse_than_the_dilated_order() -> None:
+    law, denoiser, windows = repeating_oracle()
+    together = fit(denoiser, windows, steps=2, passes=2048)
+    dilated = fit(denoiser, windows, steps=2, passes=2048, order=DILATED)
+    assert exact_loss(law, together) <= exact_loss(law, dilated) + 1e-9
+
+
+@pytest.mark.parametrize("option", [{"order": DILATED}, {"block_length": 8}, {"max_loss": 2.0}])
+def test_what_is_given_is_not_searched(option: dict[str, Any]) -> None:
+    denoiser, windows = oracle(CHAIN)
+    steps = {} if "max_loss" in option else {"steps": 3}
+    found = fit(denoiser, windows, passes=128, **steps, **option)
+    assert len(found.candidates) == 1
+    assert found.schedule.order == DILATED
+
+
+# Robust
+
+
+def test_robust_sizes_are_those_of_the_worst_measure_in_the_band() -> None:
+    denoiser, windows = oracle(CHAIN)
+    options: dict[str, Any] = {"order": RANDOM, "steps": 3, "passes": 128}
+    found = fit(denoiser, windows, robust=0.9, **options)
+    expected = solve_uncertain(found.measure, steps=3, confidence=0.9)
+    assert found.solution == expected
+    assert found.solution.loss > fit(denoiser, windows, **options).solution.loss
 
 
 # The rest of what it tells
@@ -228,7 +291,7 @@ def test_provenance() -> None:
         "model": {"name": "table", "mask_id": 2},
         "data": {"name": "windows", "documents": 800},
         "estimate": {
-            "documents": 32,
+            "documents": 400,
             "checked_documents": 128 // 11,
             "passes": 128,
             "length": 8,
@@ -238,8 +301,7 @@ def test_provenance() -> None:
         },
     }
     assert (found.length, found.context) == (8, 0)
-    assert isinstance(found.estimate.measure, OrderSurface)
-    assert found.estimate.smoothing == "raw"
+    assert isinstance(found.measure, OrderSurface)
 
 
 def test_a_context_is_given_and_not_sampled() -> None:
@@ -298,6 +360,7 @@ class Untouched(LawDenoiser):
         ({"steps": -1, "block_length": "auto"}, "got -1"),
         ({"steps": 1, "block_length": 4}, "2 blocks of 4 positions need 2 <= steps <= 8, got 1"),
         ({"steps": 3, "max_loss": 1.0}, "need one of steps and max_loss, got steps=3"),
+        ({"max_loss": 1.0, "robust": 0.95}, "a robust fit needs a budget of steps"),
         ({"max_loss": 1.0, "block_length": "auto"}, "block length auto needs a budget of steps"),
         ({"steps": 3, "block_length": 3}, "block length 3: need a divisor of the 8 positions"),
         ({"steps": 3, "block_length": 0}, "block length 0: need a divisor"),
@@ -345,6 +408,6 @@ def test_a_frontier_is_what_fits_promise() -> None:
     denoiser, windows = oracle(CHAIN)
     promised = [fit(denoiser, windows, steps=k, passes=256).solution.loss for k in range(1, 9)]
     assert promised == sorted(promised, reverse=True)
-    measure = fit(denoiser, windows, steps=1, passes=256).estimate.measure
+    measure = fit(denoiser, windows, steps=1, passes=256).measure
     assert promised == pytest.approx(losses(measure).tolist())
     assert promised[-1] == 0.0

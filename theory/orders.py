@@ -100,6 +100,40 @@ def dilated_order(length: int, *, base: int = 2, skip: int = 1) -> tuple[int, ..
     return tuple(rank)
 
 
+def pipelined_order(length: int, *, block: int, lag: float, base: int = 2) -> tuple[int, ...]:
+    """Dilated blocks that start one after the other, each before the last one has ended.
+
+    Position p is revealed at time r / block + lag * (p // block), where r is its place in the
+    dilated order of its block. With lag 0 all blocks go in parallel; with lag 1 one follows the
+    other, as semi-autoregressive decoding has it; in between they overlap.
+
+    Args:
+        length: Number of positions >= 1; the last block may be shorter.
+        block: Positions of one block, >= 1.
+        lag: Start of a block after the one before it, in durations of a block; 0..1.
+        base: As for ``dilated_groups``.
+
+    Returns:
+        A permutation of 0..length-1.
+
+    Raises:
+        ValueError: An argument out of its range.
+
+    Example:
+        >>> pipelined_order(8, block=4, lag=0.5)
+        (0, 2, 1, 4, 3, 6, 5, 7)
+        >>> pipelined_order(8, block=4, lag=1)
+        (0, 2, 1, 3, 4, 6, 5, 7)
+    """
+    if length < 1 or block < 1:
+        raise ValueError(f"need length >= 1 and block >= 1, got {length} and {block}")
+    if not 0.0 <= lag <= 1.0:
+        raise ValueError(f"need a lag in 0..1, got {lag}")
+    rank = {p: r for r, p in enumerate(dilated_order(block, base=base))}
+    times = [rank[p % block] / block + lag * (p // block) for p in range(length)]
+    return tuple(sorted(range(length), key=lambda p: (times[p], p)))
+
+
 def merge_last_group(groups: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
     """What DUS's reference sampler makes of groups: a last one smaller than its neighbour joins it.
 

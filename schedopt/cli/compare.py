@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from schedopt.cli.orders import order_text
-from schedopt.cli.output import document, doublings, emit, nats, sizes_text, table
+from schedopt.cli.output import document, emit, nats, sizes_text, table
 from schedopt.cli.parser import Verbs, add_verb, wholes
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.errors import InputError

@@ -13,16 +13,23 @@ from schedopt.cli.provenance import origin
 from schedopt.curve import InformationCurve
 from schedopt.errors import UsageError
 from schedopt.files import CurveFile, write
+from theory.distributions import LAWS
 
 # Every parameter of a named law: its type and what it means.
 PARAMETERS: Final[Mapping[str, tuple[Any, str]]] = {
     "n": (whole(1), "positions"),
     "q": (whole(1), "symbols"),
-    "eps": (number, "rate at which a symbol is changed"),
+    "eps": (number, "rate at which a symbol is changed or erased"),
     "order": (whole(1), "symbols that the next one depends on"),
     "dimension": (whole(1), "dimension of the code"),
     "components": (whole(1), "components of the mixture"),
-    "seed": (whole(0), "of the prototypes of the mixture"),
+    "seed": (whole(0), "of random prototypes, codes and checks"),
+    "levels": (whole(1), "levels of prototypes"),
+    "ratio": (whole(1), "by which blocks shrink from level to level"),
+    "block": (whole(1), "positions in a block"),
+    "mass": (number, "of every symbol in the urn at the start"),
+    "density": (number, "checks for each position"),
+    "width": (whole(1), "positions in a check"),
     "coupling": (number, "of neighbouring spins"),
     "field": (number, "on each spin"),
 }
@@ -41,8 +48,7 @@ def add_parser(verbs: Verbs) -> None:
         "law",
         nargs="?",
         metavar="LAW",
-        help="product, markov, parity, reed-solomon, mixture, repeated-bit, permutation or "
-        "ising-ring",
+        help=", ".join(LAWS),
     )
     parser.add_argument(
         "--table", metavar="FILE", help=".npy array of probabilities of shape (q,) * n"

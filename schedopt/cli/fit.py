@@ -15,9 +15,11 @@ from schedopt.cli.options import (
     add_order,
     add_output,
     add_passes,
+    add_robust,
     add_seed,
     check_apart,
     check_output,
+    robust_confidence,
 )
 from schedopt.cli.orders import order_text, parse_order
 from schedopt.cli.output import document, emit, nats, say, sizes_text, table
@@ -41,13 +43,15 @@ def add_parser(verbs: Verbs) -> None:
         example="schedopt fit --steps 8 --block-length auto -o schedule.json",
     )
     add_budget(parser, required=False)
-    add_order(parser)
+    add_order(parser, default=None)
     parser.add_argument(
         "--block-length",
         type=whole_or_auto,
         metavar="N",
-        help="of the schedule, or auto for the best; default the length",
+        help="of the schedule, or auto for the best; with neither it nor --order, order, block "
+        "length and step sizes are chosen together",
     )
+    add_robust(parser)
     add_passes(parser)
     parser.add_argument(
         "--max-stderr", type=number, metavar="NATS", help="refuse a loss known less well"
@@ -66,7 +70,7 @@ def run(args: Namespace) -> int:
     check_apart(output=args.output, measure=args.measure)
     for target in (args.output, args.measure):
         check_output(target)
-    order = parse_order(args.order)
+    order = None if args.order is None else parse_order(args.order)
     with progress_bar(args, "passes") as progress:
         found = fit(
             args.model,
@@ -80,6 +84,7 @@ def run(args: Namespace) -> int:
             max_loss=args.max_loss,
             passes=args.passes,
             smoothing=args.smoothing,
+            robust=robust_confidence(args),
             max_stderr=args.max_stderr,
             seed=args.seed,
             device=args.device,
@@ -89,7 +94,7 @@ def run(args: Namespace) -> int:
         )
     provenance = origin(args, environment=environment(), **found.provenance)
     if args.measure is not None:
-        measured = measure_file(found.estimate.measure, provenance)
+        measured = measure_file(found.measure, provenance)
         write(args.measure, measured)
         digest = sha256(dumps(measured).encode()).hexdigest()
         provenance = {**provenance, "curve_sha256": digest}
@@ -144,11 +149,15 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
         uniform_regret=found.uniform_regret,
         candidates=[
             {
+                "name": candidate.name,
+                "order": order_document(candidate.solution.schedule.order),
                 "block_length": candidate.solution.schedule.length,
                 "steps": candidate.solution.schedule.total_steps(found.length),
-                "nll": candidate.nll,
+                "behind": behind.value,
+                "behind_stderr": behind.stderr,
             }
             for candidate in found.candidates
+            for behind in [found.behind(candidate)]
         ],
         provenance=provenance,
     )
@@ -177,13 +186,20 @@ def _lines(found: Fit) -> Iterator[str]:
         f"({found.uniform_regret:.1%} with equal sizes)"
     )
     if len(found.candidates) > 1:
+        best, second = found.candidates[:2]
+        behind = found.behind(second)
+        yield (
+            f"plan         {best.name}; runner-up {second.name}, "
+            f"{nats(behind.value)} ± {nats(behind.stderr)} nats behind"
+        )
         yield ""
         cells = [
             [
-                str(c.solution.schedule.length),
-                nats(c.nll),
-                sizes_text(c.solution.schedule.step_sizes),
+                candidate.name,
+                "chosen" if candidate is best else f"{nats(behind.value)} ± {nats(behind.stderr)}",
+                sizes_text(candidate.solution.schedule.step_sizes),
             ]
-            for c in found.candidates
+            for candidate in found.candidates
+            for behind in [found.behind(candidate)]
         ]
-        yield from table(["block length", "fitted nll", "step sizes (first block)"], cells)
+        yield from table(["plan", "nats behind", "step sizes (first block)"], cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -112,14 +112,40 @@ def add_passes(parser: ArgumentParser) -> None:
     )
 
 
-def add_order(parser: ArgumentParser) -> None:
+def add_order(parser: ArgumentParser, *, default: str | None = "dilated") -> None:
     """``--order``."""
     parser.add_argument(
         "--order",
-        default="dilated",
-        help="random, left_to_right, dilated[:BASE], explicit:0,4,2,... or explicit:FILE.json; "
-        "default dilated",
+        default=default,
+        help="random, left_to_right, dilated[:BASE], explicit:0,4,2,... or explicit:FILE.json"
+        + ("" if default is None else f"; default {default}"),
     )
+
+
+def add_robust(group: ArgumentParser | _ArgumentGroup) -> None:
+    """``--robust`` and ``--confidence``."""
+    group.add_argument(
+        "--robust",
+        action="store_true",
+        help="the least loss in the worst case over the band of the standard errors",
+    )
+    group.add_argument(
+        "--confidence",
+        type=number,
+        metavar="P",
+        help="that the whole measure lies in the band; default 0.95",
+    )
+
+
+def robust_confidence(args: Namespace) -> float | None:
+    """The confidence of the band, or None without ``--robust``.
+
+    Raises:
+        UsageError: A confidence is given without ``--robust``.
+    """
+    if args.confidence is not None and not args.robust:
+        raise UsageError("--confidence is that of --robust, which is not given")
+    return (0.95 if args.confidence is None else args.confidence) if args.robust else None
 
 
 def load_schedule(path: str) -> ScheduleFile:

@@ -104,13 +104,3 @@ def sizes_text(sizes: Sequence[int]) -> str:
     """
     runs = ((size, len(list(run))) for size, run in groupby(sizes))
     return " ".join(f"{n}x{size}" if n >= 4 else " ".join([str(size)] * n) for size, n in runs)
-
-
-def doublings(length: int) -> tuple[int, ...]:
-    """1, 2, 4, ..., and the length.
-
-    Example:
-        >>> doublings(12)
-        (1, 2, 4, 8, 12)
-    """
-    return (*(2**i for i in range((length - 1).bit_length())), length)

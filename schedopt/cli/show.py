@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schedopt.cli.orders import order_text
-from schedopt.cli.output import document, doublings, emit, nats, sizes_text, table
+from schedopt.cli.output import document, emit, nats, sizes_text, table
 from schedopt.cli.parser import Verbs, add_verb
 from schedopt.cli.picture import LATER, STEPS, reveal_map, size_bars
 from schedopt.curve import Floats, InformationCurve, OrderSurface

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from schedopt.cli.options import add_budget, add_output, check_apart, check_output
+from schedopt.cli.options import (
+    add_budget,
+    add_output,
+    add_robust,
+    check_apart,
+    check_output,
+    robust_confidence,
+)
 from schedopt.cli.orders import order_text
 from schedopt.cli.output import document, emit, nats, say, sizes_text
 from schedopt.cli.parser import Verbs, add_verb, number
@@ -42,17 +49,7 @@ def add_parser(verbs: Verbs) -> None:
         "--budget", type=number, metavar="FLOPS", help="of all steps together, in the same unit"
     )
     uncertain = parser.add_argument_group("uncertain measures")
-    uncertain.add_argument(
-        "--robust",
-        action="store_true",
-        help="the least loss in the worst case over the band of the file's standard errors",
-    )
-    uncertain.add_argument(
-        "--confidence",
-        type=number,
-        metavar="P",
-        help="that the whole measure lies in the band; default 0.95",
-    )
+    add_robust(uncertain)
     add_output(parser, "the schedule")
 
 
@@ -84,13 +81,14 @@ def run(args: Namespace) -> int:
         check_apart(FILE=path, output=args.output)
     check_output(args.output)
     _check_options(args)
+    confidence = robust_confidence(args)
     hashed = [read_hashed(path) for path in args.measure]
     files, digests = [file for file, _ in hashed], [digest for _, digest in hashed]
     measures = [file.curve if isinstance(file, CurveFile) else file.surface for file in files]
     if args.flops is not None:
         found = _with_models(args, measures, digests)
-    elif args.robust:
-        found = _at_worst(args, measures[0])
+    elif confidence is not None:
+        found = _at_worst(args, measures[0], confidence)
     else:
         found = _taken_as_exact(args, measures[0])
     solution = found.solution
@@ -124,8 +122,6 @@ def _check_options(args: Namespace) -> None:
         problem = "--robust takes one measure, not those of several models"
     elif args.robust and args.steps is None:
         problem = "--robust needs --steps: it bounds the loss of a number of steps"
-    elif args.confidence is not None and not args.robust:
-        problem = "--confidence is that of --robust, which is not given"
     else:
         return
     raise UsageError(problem, hint="schedopt solve --help")
@@ -139,11 +135,10 @@ def _taken_as_exact(args: Namespace, measure: Measure) -> _Found:
     return _Found(solution, assumes=f"the {kind} is exact")
 
 
-def _at_worst(args: Namespace, measure: Measure) -> _Found:
+def _at_worst(args: Namespace, measure: Measure, confidence: float) -> _Found:
     from schedopt.solvers import loss_of
-    from schedopt.solvers.robust import CONFIDENCE, solve_uncertain
+    from schedopt.solvers.robust import solve_uncertain
 
-    confidence = CONFIDENCE if args.confidence is None else args.confidence
     solution = solve_uncertain(measure, steps=args.steps, confidence=confidence)
     estimated = loss_of(measure, solution.schedule.step_sizes)
     band = f"{100 * confidence:.6g} % band of its standard errors"

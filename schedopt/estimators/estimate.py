@@ -56,6 +56,21 @@ def passes_per_window(passes: int, n: int) -> int:
     return min(n, int(np.clip(np.sqrt(passes / 2), 4, 32)))
 
 
+def check_effort(smoothing: Smoothing, passes: int, n: int) -> None:
+    """Refuse an unknown smoothing, or fewer passes than it needs for n positions.
+
+    Raises:
+        UsageError: One of them.
+    """
+    if smoothing not in SMOOTHINGS:
+        raise UsageError(f"unknown smoothing {smoothing!r}; one of {', '.join(SMOOTHINGS)}")
+    least = 16 if smoothing == "smooth" else 2 * n
+    if passes < least:
+        raise UsageError(
+            f"passes: {smoothing} estimates of {n} positions need at least {least}, got {passes}"
+        )
+
+
 def estimate(
     denoiser: Denoiser,
     windows: Windows,
@@ -108,13 +123,7 @@ def estimate(
             f"the order of planner {order.name!r} depends on values, so no curve predicts it",
             hint="measure it with `schedopt evaluate --planner`",
         )
-    if smoothing not in SMOOTHINGS:
-        raise UsageError(f"unknown smoothing {smoothing!r}; one of {', '.join(SMOOTHINGS)}")
-    least = 16 if smoothing == "smooth" else 2 * n
-    if passes < least:
-        raise UsageError(
-            f"passes: {smoothing} estimates of {n} positions need at least {least}, got {passes}"
-        )
+    check_effort(smoothing, passes, n)
     check_tokens(windows, denoiser)
     rng = generator(seed, n, passes)
     if order.name == "random":

@@ -22,6 +22,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from schedopt.estimators.nonnegative import nonnegative
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -98,16 +100,6 @@ def power_laws(order: tuple[int, ...]) -> Floats:
     return columns
 
 
-def _nonnegative(gram: Floats, moment: Floats) -> Floats:
-    """Least x >= 0 of x G x / 2 - m x."""
-    from scipy.optimize import nnls
-
-    ridge = 1e-8 * np.trace(gram) / len(gram) + 1e-12
-    root = np.linalg.cholesky(gram + ridge * np.eye(len(gram)))
-    coefficients: Floats = nnls(root.T, np.linalg.solve(root, moment))[0]
-    return coefficients
-
-
 @dataclass(frozen=True, eq=False)
 class NestedDifferences:
     """Sufficient statistics of nested passes, kept a document so that it can be resampled.
@@ -133,10 +125,10 @@ class NestedDifferences:
         gram = np.einsum("d,dkl->kl", resampling, self.gram)
         moment = resampling @ self.moment
         if laws is None:
-            return _nonnegative(gram, moment)
-        prior = laws @ _nonnegative(laws.T @ gram @ laws, laws.T @ moment)
+            return nonnegative(gram, moment)
+        prior = laws @ nonnegative(laws.T @ gram @ laws, laws.T @ moment)
         weight = PRIOR_PASSES / (resampling @ self.passes) * np.diag(gram)
-        return _nonnegative(gram + np.diag(weight), moment + weight * prior)
+        return nonnegative(gram + np.diag(weight), moment + weight * prior)
 
 
 def collect_differences(
