@@ -1,8 +1,11 @@
 """From a measure to the best schedule: one shortest path, one algorithm a module.
 
 - ``penalty``: one number of steps, by a price on steps (Lagrangian dual and path splice).
-- ``envelope``: shortest paths on a curve, by a lower envelope of lines.
-- ``dense``: shortest paths on a surface, by its matrix of step costs.
+- ``envelope``: shortest paths on a curve, by a lower envelope of lines in a queue; ``lichao``: in a
+  tree, where the curve also rises.
+- ``dense``: shortest paths on a surface, by its matrix of step costs; ``monge``: by divide and
+  conquer, where it is monotone.
+- ``frontier``: every number of steps, by prices, where the frontier is convex.
 - ``layers``: every number of steps, by exhaustive dynamic programming.
 - ``allocation``: one budget for many blocks; ``blocks``: for blocks that share one measure.
 """

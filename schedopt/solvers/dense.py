@@ -1,8 +1,9 @@
 r"""Shortest paths on an order surface, from the matrix of all its step costs.
 
 The best last step into b depends on f(a, j) for every j of the step, so there is no envelope of
-lines; but the n^2 costs fit in memory wherever a surface does, and one layer is one vectorised
-minimum.
+lines; but the n^2 costs fit in memory wherever a surface does, and one pass over them, row by row,
+finds the cheapest path. A layer of the exhaustive search is such a pass too, unless the surface
+is monotone: then ``monge`` finds it in O(n log n).
 
 References:
     theory, section 5.
@@ -10,14 +11,16 @@ References:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from itertools import repeat
+from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from schedopt.curve import OrderSurface
-from schedopt.solvers.paths import Floats, Parents, Path, rounding_of, trace
+from schedopt.solvers.monge import extend_monge
+from schedopt.solvers.paths import Floats, Loops, Path, rounding_of
+
+ROWS: Final = 64  # of a surface of some 1000 positions fit the cache
 
 
 class SurfaceCosts:
@@ -26,39 +29,64 @@ class SurfaceCosts:
     def __init__(self, surface: OrderSurface) -> None:
         n = self.length = surface.length
         values = surface.conditional_entropy
-        self._excess: Floats = np.triu(values - np.diagonal(values))
+        excess = np.triu(values - np.diagonal(values))
         self.order = surface.order
         self.sequential = surface.sequential
-        self.pairs: Floats = np.diagonal(self._excess, offset=1)
-        self.rounding = rounding_of(n, float(np.abs(self._excess).max()))
-        # Row b holds W(., b), so that the minimum over a reads memory in order.
-        self._into: Floats = np.full((n + 1, n + 1), np.inf)
-        self._into[1:, :n] = np.where(
-            np.tri(n, dtype=bool), np.cumsum(self._excess, axis=1).T, np.inf
-        )
+        self.falls = surface.is_monotone
+        self.rounding = rounding_of(n, float(np.abs(excess).max()))
+        self.comparisons = n * n // 2
+        self._costs: Floats = np.zeros((n, n + 1))
+        np.cumsum(excess, axis=1, out=self._costs[:, 1:])
+        self._costs[np.tri(n, n + 1, dtype=bool)] = np.inf  # no edge leads back
 
-    def path(self, boundaries: Sequence[int]) -> Path:
+    def path(self, boundaries: ArrayLike) -> Path:
         """The path with these boundaries; on a monotone surface every term is >= 0."""
-        known = np.repeat(boundaries[:-1], np.diff(boundaries))
-        loss = math.fsum(self._excess[known, np.arange(self.length)].tolist())
-        return Path(tuple(boundaries), loss)
+        nodes = np.asarray(boundaries, dtype=np.int64)
+        return Path(nodes, float(self._costs[nodes[:-1], nodes[1:]].sum()))
+
+    def price_of(self, steps: int) -> float:
+        """The square-root rule OPT_k ~ (sum sqrt W(a, a + 2))^2 / 2k (theory 8.1)."""
+        roots = np.sqrt(np.maximum(np.diagonal(self._costs, offset=2), 0.0))
+        return float(roots.sum() / steps) ** 2 / 2.0
 
     def cheapest(self, price: float) -> Path:
         """A path least in loss + price * edges, O(n^2)."""
-        costs = np.zeros(self.length + 1)
-        parent = [0] * (self.length + 1)
-        for b in range(1, self.length + 1):
-            through = costs[:b] + self._into[b, :b]
-            parent[b] = int(through.argmin())
-            costs[b] = through[parent[b]] + price
-        return self.path(trace(repeat(parent), self.length))
+        costs = np.full(self.length + 1, np.inf)
+        costs[0] = 0.0
+        # Read and write the same array: the path to a is settled before an edge leaves a.
+        for a in range(self.length):
+            through = self._costs[a, a + 1 :] + (costs[a] + price)
+            np.minimum(costs[a + 1 :], through, out=costs[a + 1 :])
+        boundaries = [self.length]
+        while boundaries[-1] > 0:
+            boundaries.append(self.last_edge(costs, boundaries[-1]))
+        return self.path(boundaries[::-1])
 
-    def layers(self) -> Iterator[Parents]:
-        """Last edges of the best t-edge paths, a vectorised O(n^2) each."""
-        costs = self._into[:, 0]
-        yield np.zeros(self.length + 1, dtype=np.int32)
-        for _ in range(2, self.length + 1):
-            through = self._into + costs
-            parent = through.argmin(axis=1)
-            costs = through[np.arange(self.length + 1), parent]
-            yield parent.astype(np.int32)
+    def extend(self, before: Floats, edges: int) -> Floats:
+        """Least costs of paths of so many edges, O(n log n) on a monotone surface, else O(n^2)."""
+        if not self.falls:
+            return extend_dense(before, self._costs, edges - 1)
+        loops = Loops.over(self.length)
+        after = loops.read(np.full(self.length + 1, np.inf))
+        starts = loops.room(self.length + 1, np.int32)
+        loops.run(extend_monge, loops.read(before), self._costs, after, starts, edges - 1)
+        return np.asarray(after)
+
+    def last_edge(self, before: Floats, end: int) -> int:
+        """Where the last edge of the best path to ``end`` starts, O(n)."""
+        return int(np.argmin(before[:end] + self._costs[:end, end]))
+
+    def loss_at_end(self, costs: Floats) -> float:
+        """Loss of the path to the last position, nats."""
+        return float(costs[-1])
+
+
+def extend_dense(before: Floats, costs: Floats, first: int) -> Floats:
+    """The least before[a] + costs[a, b] with first <= a < b for every b; infinite where none is."""
+    n = len(costs)
+    after = np.full(n + 1, np.inf)
+    for start in range(first, n, ROWS):
+        rows = slice(start, min(start + ROWS, n))
+        through = costs[rows, start + 1 :] + before[rows, None]
+        np.minimum(after[start + 1 :], through.min(axis=0), out=after[start + 1 :])
+    return after

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schedopt.solvers.paths import Boundaries, Path, StepCosts
+from schedopt.solvers.paths import Path, StepCosts
 
 # On a smooth curve the first price is a step or two off, the second or third is right; where
 # they are not, the curve is rough and chords are the surer way.
@@ -51,7 +51,7 @@ class HullEdge:
         fall = math.ceil((self.low.loss - loss) / self.price)
         return min(self.low.steps + max(fall, 1), self.high.steps)
 
-    def splice(self, steps: int) -> Boundaries:
+    def splice(self, costs: StepCosts, steps: int) -> Path:
         """A path with these steps: a head of low, then a tail of high.
 
         They swap at the first edge of low that contains the matching edge of high, so that on
@@ -59,27 +59,29 @@ class HullEdge:
         """
         for end in (self.low, self.high):
             if end.steps == steps:
-                return end.boundaries
+                return end
         low, high = self.low.boundaries, self.high.boundaries
         ahead = self.high.steps - steps
-        swap = next(i for i in range(self.low.steps) if low[i + 1] >= high[i + 1 + ahead])
-        return low[: swap + 1] + high[swap + 1 + ahead :]
+        matching = high[1 + ahead : 1 + ahead + self.low.steps]
+        swap = int(np.argmax(low[1 : 1 + len(matching)] >= matching))
+        return costs.path(np.concatenate([low[: swap + 1], high[swap + 1 + ahead :]]))
 
 
 def edge_over(costs: StepCosts, steps: int) -> HullEdge:
     """The edge of the hull over this number of steps, or the vertex there."""
-    low, high = costs.path((0, costs.length)), costs.path(range(costs.length + 1))
-    # Square-root rule: OPT_k ~ (sum sqrt W(a, a + 2))^2 / 2k for a smooth curve (theory 8.1).
-    price = float(np.sqrt(np.maximum(costs.pairs, 0.0)).sum() / steps) ** 2 / 2.0
+    price = costs.price_of(steps)
+    low, high = None, None
     for _ in range(GUESSES):
         probe = costs.cheapest(price)
         if probe.steps == steps:
             return HullEdge(probe, probe, price, probe)
-        if low.steps < probe.steps < steps:
-            low = probe
-        elif steps < probe.steps < high.steps:
-            high = probe
+        if probe.steps < steps:
+            low = probe if low is None or low.steps < probe.steps else low
+        else:
+            high = probe if high is None or probe.steps < high.steps else high
         price *= (probe.steps / steps) ** 2
+    low = low or costs.path((0, costs.length))
+    high = high or costs.path(np.arange(costs.length + 1))
     return _narrow(costs, low, high, lambda path: path.steps - steps)
 
 
