@@ -19,6 +19,16 @@ def _check_steps(length: int, steps: int) -> None:
         raise UsageError(f"need 1 <= k <= n, got k={steps}, n={length}")
 
 
+def doublings(length: int) -> tuple[int, ...]:
+    """Numbers of steps to list where all would be too many: 1, 2, 4, ..., and the length.
+
+    Example:
+        >>> doublings(12)
+        (1, 2, 4, 8, 12)
+    """
+    return (*(2**i for i in range((length - 1).bit_length())), length)
+
+
 def uniform_sizes(length: int, steps: int) -> tuple[int, ...]:
     r"""Step sizes as equal as they can be, with boundaries :math:`N_t = \lfloor t n / k \rfloor`.
 

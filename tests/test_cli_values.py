@@ -14,10 +14,11 @@ from hypothesis import given
 from strategies import permutations
 
 from schedopt.cli.orders import order_text, parse_order
-from schedopt.cli.output import doublings, emit, nats, sizes_text, table
+from schedopt.cli.output import emit, nats, sizes_text, table
 from schedopt.cli.parser import number, unicode_text, whole, whole_or_auto, wholes
 from schedopt.errors import FormatError, InputError, MissingInputError, UsageError
 from schedopt.schedule import PLANNERS, Order
+from schedopt.sizes import doublings
 
 NO_WHOLES = ["", " 8", "8 ", "8.0", "1_000", "1e3", "٣", "０", "0x8", "eight", "9" * 30, "--8"]
 NO_NUMBERS = ["", "nan", "inf", "-inf", "1e999", "1_0", " 1", "1,5", "٣", "one", ".", "e5", "1e"]

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from theory import curves, divergences, outputs, tables
-from theory.distributions import MarkovChain, Parity, TableLaw
-from theory.distributions.registry import noisy_sum_chain
-from theory.orders import dilated_groups
+from theory.distributions import TableLaw
 
 Floats = strategies.Floats
 Groups = Sequence[Sequence[int]]
@@ -166,47 +164,6 @@ def test_order_surface(drawn: tuple[Floats, tuple[int, ...]], data: st.DataObjec
         divergences.partition_kl(law, groups), abs=1e-11
     )
     assert np.trace(surface) == pytest.approx(tables.entropy(table), abs=1e-11)
-
-
-@given(strategies.tables(max_entries=64))
-def test_dus_bound_exceeds_the_entropy_by_the_kl(table: Floats) -> None:
-    # theory 11.1: H <= sum_t L_t <= sum_i H(X_i), and sum_t L_t - H = KL.
-    n, law = table.ndim, TableLaw(table)
-    bound = 0.0
-    known: tuple[int, ...] = ()
-    for group in dilated_groups(n):
-        bound += sum(bruteforce.conditional_entropy(table, i, known) for i in group)
-        known += group
-    alone = sum(bruteforce.entropy_on(table, [i]) for i in range(n))
-    assert tables.entropy(table) - 1e-11 <= bound <= alone + 1e-11
-    assert divergences.dus_kl(law) == pytest.approx(bound - tables.entropy(table), abs=1e-11)
-
-
-@settings(max_examples=30)
-@given(st.sampled_from([2, 4, 8]), strategies.stochastic_matrices((2, 2)), st.data())
-def test_dus_on_an_order_1_chain(n: int, transition: Floats, data: st.DataObject) -> None:
-    # theory 11.2: only the first round, the pair (0, n/2), loses anything.
-    initial = data.draw(strategies.probabilities((2,)))
-    chain = MarkovChain(n, transition, initial)
-    pair = tables.marginal(chain.table(), [0, n // 2])
-    information, _ = curves.total_correlations(pair)
-    assert divergences.dus_kl(chain) == pytest.approx(information, abs=1e-11)
-    # Revealing position 0 alone first makes it exact.
-    first, *others = dilated_groups(n)
-    exact = [first[:1], first[1:], *others]
-    assert divergences.partition_kl(chain, exact) == pytest.approx(0.0, abs=1e-11)
-
-
-def test_dus_fails_at_order_2_and_on_parity() -> None:
-    # theory 11.4 and 11.5
-    chain = noisy_sum_chain(8, order=2)
-    first, *others = dilated_groups(8)
-    exact_at_order_1 = [first[:1], first[1:], *others]
-    assert divergences.partition_kl(chain, exact_at_order_1) > 0.1
-    parity = Parity(8)
-    pairs = [tables.marginal(parity.table(), [i, j]) for i in range(8) for j in range(i)]
-    assert all(np.allclose(pair, 0.25) for pair in pairs)
-    assert divergences.dus_kl(parity) == pytest.approx(log(2))
 
 
 def test_no_output_where_the_law_has_some_costs_everything() -> None:

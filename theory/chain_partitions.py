@@ -82,17 +82,45 @@ def best_chain_partitions(
         forward[node, 1:-1] = chain.conditional_entropies([node - 1] if node else [])
     inside = forward[:, :, None] + forward[None, :, :] - forward[:, None, :]  # by l, p, r
     inside = np.maximum(inside, 0.0)
-    exact = n.bit_length()  # ceil(log2(n + 1)) rounds of halving lose nothing
-    rounds = _gap_costs(inside, min(most, exact))
+    # ceil(log2(n + 1)) rounds of halving lose nothing.
+    plans = best_gap_plans(inside, most, rounds=n.bit_length())
     entropy = chain.entropy()
+    return tuple(OrderedPartition(groups, max(0.0, paid - entropy)) for groups, paid in plans)
+
+
+def best_gap_plans(
+    inside: Floats, max_groups: int, *, rounds: int | None = None
+) -> tuple[tuple[Groups, float], ...]:
+    """The plans that pay least where what a position costs depends on the ends of its gap alone.
+
+    Args:
+        inside: Shape (n + 2, n + 2, n + 2), nats: entry (l, p, r) is what position p - 1 costs in
+            the gap between l - 1 and r - 1, for l < p < r; 0 and n + 1 stand for no known
+            position on that side.
+        max_groups: Largest number of groups, 1..n.
+        rounds: Plan at most so many rounds, as more would pay no less; ``max_groups`` when None.
+
+    Returns:
+        Entry k - 1 has k groups and what they pay, nats.
+
+    References:
+        theory, sections 5.4 and 11.2.
+
+    Example:
+        >>> inside = np.ones((5, 5, 5))
+        >>> inside[:, :, :4] = 0.5  # what is known on the right tells half of it
+        >>> best_gap_plans(inside, 2)[1]
+        (((2,), (0, 1)), 2.0)
+    """
+    last = len(inside) - 1
+    costs = _gap_costs(inside, max_groups if rounds is None else min(max_groups, rounds))
     found = []
-    for k in range(1, most + 1):
-        plan = rounds[: k + 1]
+    for k in range(1, max_groups + 1):
+        plan = costs[: k + 1]
         groups: list[list[int]] = [[] for _ in range(k)]
-        _reveal(inside, plan, 0, n + 1, groups)
+        _reveal(inside, plan, 0, last, groups)
         positions = [[node - 1 for node in group] for group in groups]
-        loss = max(0.0, float(plan[-1][0, n + 1]) - entropy)
-        found.append(OrderedPartition(_exactly(positions), loss))
+        found.append((_exactly(positions), float(plan[-1][0, last])))
     return tuple(found)
 
 

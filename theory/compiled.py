@@ -38,6 +38,11 @@ class Kernel(Generic[P, R]):
             Callable[P, R], numba.njit(cache=True, nogil=True, **self._options)(self.python)
         )
 
+    @property
+    def _numba_type_(self) -> Any:
+        """Lets a compiled kernel call this one; numba asks for it by this name."""
+        return cast(Any, self._fastest)._numba_type_
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the compiled function, or the Python one."""
         return self._fastest(*args, **kwargs)
@@ -52,7 +57,8 @@ def compiled(
 ) -> Kernel[P, R] | Callable[[Callable[P, R]], Kernel[P, R]]:
     """Mark a kernel for numba, with its options (``parallel``, ``fastmath``).
 
-    The source must be what both understand: loops, scalars and numpy arrays, no other kernel.
+    The source must be what both understand: loops, scalars, numpy arrays and other kernels. One
+    that is called in an inner loop wants ``inline="always"``, else the loop is not vectorised.
 
     Example:
         >>> @compiled

@@ -5,62 +5,30 @@ from __future__ import annotations
 from math import comb
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from theory.tables import Floats, conditional_entropies, entropy
-
-TERM_LIMIT = 2**32  # (q + 1)^n terms at about 5 ns: n = 20 binary in under half a minute
-BLOCK_COLUMNS = 1024  # subsets of the last positions that are held side by side
-CACHED_TERMS = 2**15  # p and log p of a slab stay in the second-level cache
-SMALLEST = float(np.finfo(np.float64).tiny)
+from theory.enumeration import extreme_entropies, subset_entropies
+from theory.tables import Floats
 
 
-def _with_margins(rows: Floats, q: int, axes: int) -> tuple[Floats, NDArray[np.intp]]:
-    """Extend each row, a table over ``axes`` positions, by all its margins.
-
-    Returns:
-        The rows, shape (R, (q+1)^axes), and how many positions each column keeps.
-    """
-    extended, kept = rows.reshape(len(rows), 1, -1), np.zeros(1, dtype=np.intp)
-    keeps = np.append(np.ones(q, dtype=np.intp), 0)  # the margin does not keep the position
-    for _ in range(axes):
-        by_symbol = extended.reshape(len(rows), extended.shape[1], q, -1)
-        margin = by_symbol.sum(axis=2, keepdims=True)
-        joined = np.concatenate([by_symbol, margin], axis=2)  # (R, done, q + 1, left)
-        extended = joined.reshape(len(rows), -1, joined.shape[-1])
-        kept = (kept[:, None] + keeps).ravel()
-    return extended.reshape(len(rows), -1), kept
-
-
-def _p_log_p(block: Floats) -> Floats:
-    """Column sums of p log p, shape (columns,)."""
-    rows = max(1, CACHED_TERMS // block.shape[1])
-    buffer = np.empty((rows, block.shape[1]))
-    total = np.zeros(block.shape[1])
-    for start in range(0, len(block), rows):
-        p = block[start : start + rows]
-        log_p = np.maximum(p, SMALLEST, out=buffer[: len(p)])  # 0 log tiny = 0
-        total += np.einsum("rc,rc->c", p, np.log(log_p, out=log_p))
-    return total
-
-
-def entropy_profile(table: Floats) -> Floats:
+def entropy_profile(table: Floats, device: str | None = None) -> Floats:
     r"""Mean entropy of a uniform k-subset of positions, Chen, Cong, Li's average entropy curve.
 
     .. math:: h(k) = E_{|S| = k} H(X_S), \qquad k = 0 \dots n.
 
-    Positions are decided one after the other, summed out or kept, and all subsets that agree so
-    far share the marginal: (q+1)^n terms of p log p in all. The last few positions are decided
-    at once, side by side, so that memory stays near that of the table.
+    All subsets share their margins: (q+1)^n terms of p log p in all, on all cores, or on a GPU
+    where one is asked for.
 
     Args:
         table: Joint table, shape (q,) * n.
+        device: None for all cores, or a device of torch, ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
 
     Returns:
         Shape (n + 1,), nats. h(0) = 0 and h(n) = H.
 
     Raises:
-        ValueError: More than 2^32 terms.
+        ValueError: More terms than the machine does in about a minute, or no such device.
+        ModuleNotFoundError: A GPU is asked for and Triton is not installed.
 
     References:
         Chen, Cong, Li, COLT 2026, Definition 12.
@@ -69,46 +37,25 @@ def entropy_profile(table: Floats) -> Floats:
         >>> entropy_profile(np.array([[0.5, 0.0], [0.0, 0.5]])).round(4)
         array([0.    , 0.6931, 0.6931])
     """
-    n, q = table.ndim, table.shape[0]
-    if (q + 1) ** n > TERM_LIMIT:
-        raise ValueError(
-            f"the curve of n={n} positions with q={q} symbols needs (q+1)^n = {(q + 1) ** n:.1e} "
-            f"terms, over the limit of {TERM_LIMIT:.1e}: use fewer positions or symbols"
-        )
-    last = next(m for m in range(n, 0, -1) if m == 1 or (q + 1) ** m <= BLOCK_COLUMNS)
-    columns, kept_last = _with_margins(table.reshape(-1, q**last), q, last)
-    width = columns.shape[1]
-    sums = np.zeros((n - last + 1, width))  # of p log p, by positions kept among the first
-    # A block has shape (q^kept, q^undecided, width).
-    stack = [(columns.reshape(1, -1, width), n - last, 0)]
-    while stack:
-        block, undecided, kept = stack.pop()
-        if undecided == 0:
-            sums[kept] += _p_log_p(block.reshape(-1, width))
-            continue
-        by_symbol = block.reshape(q**kept, q, -1, width)
-        stack.append((by_symbol.sum(axis=1), undecided - 1, kept))
-        stack.append((by_symbol.reshape(q ** (kept + 1), -1, width), undecided - 1, kept + 1))
-    profile = np.zeros(n + 1)
-    for kept, row in enumerate(sums):
-        profile[kept : kept + last + 1] -= np.bincount(kept_last, weights=row)
-    profile[0] = 0.0  # whatever rounding left of the sum of all probabilities
-    return np.asarray(profile / [comb(n, k) for k in range(n + 1)])
+    n = table.ndim
+    return subset_entropies(table, device) / [comb(n, k) for k in range(n + 1)]
 
 
-def conditional_entropy_curve(table: Floats) -> Floats:
+def conditional_entropy_curve(table: Floats, device: str | None = None) -> Floats:
     r"""Mean conditional entropy of a fresh position given j random ones.
 
     .. math:: C(j) = h(j+1) - h(j) = E_{|S| = j,\, i \notin S}\, H(X_i | X_S).
 
     Args:
         table: Joint table, shape (q,) * n.
+        device: As for ``entropy_profile``.
 
     Returns:
         Shape (n,), nats, nonincreasing and >= 0 (Han); it sums to H(X).
 
     Raises:
-        ValueError: More than 2^32 terms.
+        ValueError: More terms than the machine does in about a minute, or no such device.
+        ModuleNotFoundError: A GPU is asked for and Triton is not installed.
 
     References:
         theory, sections 1.1 and 1.3; Lavenant and Zanella (arXiv:2510.25544) call it the
@@ -118,7 +65,7 @@ def conditional_entropy_curve(table: Floats) -> Floats:
         >>> conditional_entropy_curve(np.array([[0.5, 0.0], [0.0, 0.5]])).round(4)
         array([0.6931, 0.    ])
     """
-    return without_rounding(np.diff(entropy_profile(table)))
+    return without_rounding(np.diff(entropy_profile(table, device)))
 
 
 def without_rounding(curve: Floats) -> Floats:
@@ -196,17 +143,22 @@ def tse_complexity(curve: ArrayLike) -> float:
     return 0.5 * len(c) * unmasking_growth_complexity(c)
 
 
-def total_correlations(table: Floats) -> tuple[float, float]:
+def total_correlations(table: Floats, device: str | None = None) -> tuple[float, float]:
     r"""TC and DTC of a table without its curve, nats, in O(n q^n).
 
     .. math:: TC = \sum_i H(X_i) - H(X), \qquad DTC = H(X) - \sum_i H(X_i | X_{-i}).
+
+    Args:
+        table: Joint table, shape (q,) * n.
+        device: None for numpy, or a device of torch.
+
+    Raises:
+        ValueError: No such device.
 
     Example:
         >>> tc, dtc = total_correlations(np.array([[0.5, 0.0], [0.0, 0.5]]))
         >>> round(tc, 4), round(dtc, 4)
         (0.6931, 0.6931)
     """
-    joint = entropy(table)
-    alone = conditional_entropies(table, ()).sum()
-    others = [entropy(np.asarray(table.sum(axis=i))) for i in range(table.ndim)]
-    return float(alone - joint), float(joint - sum(joint - h for h in others))
+    alone, joint, others = extreme_entropies(table, device)
+    return float(alone.sum() - joint), float(joint - (joint - others).sum())

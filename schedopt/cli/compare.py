@@ -14,7 +14,7 @@ from schedopt.errors import InputError
 from schedopt.files import read_measure, read_schedule
 from schedopt.files.fields import order_document
 from schedopt.schedule import Order
-from schedopt.sizes import cosine_sizes, dus_schedule, uniform_sizes
+from schedopt.sizes import cosine_sizes, doublings, dus_schedule, uniform_sizes
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -14,6 +14,7 @@ from schedopt.curve import Floats, InformationCurve, OrderSurface
 from schedopt.files import CurveFile, Prediction, ScheduleFile, load
 from schedopt.files.fields import order_document
 from schedopt.schedule import Order
+from schedopt.sizes import doublings
 
 
 def add_parser(verbs: Verbs) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.errors import InfeasibleError, UsageError
 from schedopt.schedule import UnmaskingSchedule
-from schedopt.solution import Solution
+from schedopt.solution import Solution, Status
 from schedopt.solvers.allocation import allocate
 from schedopt.solvers.optimal import loss_of, losses, solve
 
@@ -52,6 +52,9 @@ def solve_blocks(
         loss=float(shares.loss),
         sequential=first.sequential * blocks,
         certificate=shares.certificate,
+        status=Status.OPTIMAL
+        if all(part.status is Status.OPTIMAL for part in found.values())
+        else Status.BOUNDED,
     )
 
 
