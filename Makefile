@@ -1,7 +1,8 @@
-# make demo   the main job on the bundled model, into demo/
-# make test   what CI runs: ruff, mypy, the tests
+# make demo      the main job on the bundled model, into demo/
+# make test      what CI runs: ruff, mypy, the tests
+# make figures   all figures again, from the committed results
 #
-# Both set everything up first, on a machine with Python >= 3.11 and git; a second time nothing
+# All set everything up first, on a machine with Python >= 3.11 and git; a second time nothing
 # is installed again, and the demo makes only what its sources have changed.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ SOURCES = $(shell find schedopt theory -type f ! -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types tests clean
+.PHONY: demo test lint types tests figures clean
 
 # ---- environment: a stamp an install, as old as what it was installed from
 
@@ -86,6 +87,15 @@ demo/evaluation.txt: demo/schedule.json demo/samples.txt
 	$(SCHEDOPT) evaluate --part 2/2 --schedule demo/schedule.json --excess --windows 48 \
 	  --planner dus --planner dus:32 --planner dus:16 --planner random --planner confidence \
 	  --nfe 8,16,32 > $@
+
+# ---- figures: from results alone, the same bytes each time
+
+FIGURES = $(wildcard figures/fig_*.py)
+
+figures: $(FIGURES:%=draw/%)
+
+draw/%: $(VENV)/installed
+	$(BIN)/python $*
 
 clean:
 	rm -rf $(VENV) demo

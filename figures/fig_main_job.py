@@ -9,17 +9,10 @@ compare samplers, and leave out what is common to all of them.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from common import label, plt, read_result, save
 
-mpl.use("Agg")
-import matplotlib.pyplot as plt
-
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE.parent / "experiments" / "results"
 BUDGETS = (4, 8, 16, 32, 64)
 
 
@@ -60,11 +53,11 @@ LABELS = {
 
 
 def draw(axes: Any, document: dict[str, Any], title: str) -> None:
-    for label, rows in series(document).items():
+    for name, rows in series(document).items():
         x = [row["nfe"] for row in rows]
         y = [row["nll"] for row in rows]
         band = [1.96 * row["difference_stderr"] for row in rows]
-        marker = "o" if label.startswith("ours") else "s" if label == "DUS" else "."
+        marker = "o" if name.startswith("ours") else "s" if name == "DUS" else "."
         (line,) = axes.plot(x, y, marker=marker)
         axes.fill_between(
             x,
@@ -74,15 +67,8 @@ def draw(axes: Any, document: dict[str, Any], title: str) -> None:
             alpha=0.18,
             linewidth=0,
         )
-        point, offset = LABELS[label]
-        axes.annotate(
-            label,
-            (x[point], y[point]),
-            xytext=offset,
-            textcoords="offset points",
-            color=line.get_color(),
-            fontsize=8,
-        )
+        point, offset = LABELS[name]
+        label(axes, name, (x[point], y[point]), offset, color=line.get_color())
     axes.set_xscale("log", base=2)
     axes.set_xticks([4, 8, 16, 32, 64, 128], ["4", "8", "16", "32", "64", "128"])
     axes.set_xlabel(f"forward passes for 128 positions, {title}")
@@ -91,19 +77,13 @@ def draw(axes: Any, document: dict[str, Any], title: str) -> None:
 
 
 def main() -> None:
-    plt.style.use(HERE / "schedopt.mplstyle")
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.6))
     for ax, (name, title) in zip(
         axes, (("base", "28M parameters"), ("tiny", "0.9M parameters")), strict=True
     ):
-        draw(ax, json.loads((RESULTS / f"main_job_{name}.json").read_text()), title)
+        draw(ax, read_result(f"main_job_{name}"), title)
     axes[0].set_ylabel("sampler NLL [nats per byte]")
-    for kind, metadata in (
-        ("pdf", {"CreationDate": None}),
-        ("svg", {"Date": None}),
-        ("png", {"Software": None}),
-    ):
-        figure.savefig(HERE / f"fig_main_job.{kind}", metadata=metadata)
+    save(figure, "fig_main_job")
 
 
 if __name__ == "__main__":
