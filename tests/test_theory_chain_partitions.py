@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from theory import divergences
-from theory.chain_partitions import best_chain_partitions, best_ring_partitions
+from theory.chain_partitions import best_chain_partitions, best_gap_plans, best_ring_partitions
 from theory.distributions import IsingRing, Law, MarkovChain
 from theory.distributions.chains import InhomogeneousChain
 from theory.distributions.registry import noisy_sum_chain
@@ -151,3 +151,33 @@ def test_groups_that_do_not_fit(max_groups: int) -> None:
         best_chain_partitions(MarkovChain(4, EXAMPLE), max_groups)
     with pytest.raises(ValueError, match="need 1 <= max_groups <= n, got"):
         best_ring_partitions(IsingRing(4, coupling=0.5), max_groups)
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 4), st.integers(0, 999))
+def test_gap_plans_by_enumeration(n: int, seed: int) -> None:
+    """Costs need not be those of a law; those of larger gaps are larger, as for any law."""
+    rng = np.random.default_rng(seed)
+    inside = rng.random((n + 2,) * 3)
+    inside = np.maximum.accumulate(inside[::-1], axis=0)[::-1]  # less is known further left
+    inside = np.maximum.accumulate(inside, axis=2)
+
+    def paid(groups: tuple[tuple[int, ...], ...]) -> float:
+        total, known = 0.0, [0, n + 1]
+        for group in groups:
+            for node in (p + 1 for p in group):
+                left = max(p for p in known if p < node)
+                right = min(p for p in known if p > node)
+                total += inside[left, node, right]
+            known += [p + 1 for p in group]
+        return total
+
+    plans = best_gap_plans(inside, n)
+    for k, (groups, least) in enumerate(plans, start=1):
+        assert paid(groups) <= least + 1e-12
+        every = (
+            paid(partition)
+            for sizes in bruteforce.compositions(n, k)
+            for partition in bruteforce.ordered_partitions(n, sizes)
+        )
+        assert least == pytest.approx(min(every))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import accumulate
+from fractions import Fraction
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,13 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.orders import dilated_groups, dilated_order, dilated_strides, merge_last_group
+from theory.orders import (
+    dilated_groups,
+    dilated_order,
+    dilated_strides,
+    merge_last_group,
+    pipelined_order,
+)
 
 LEVELS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "golden" / "dus_levels.json").read_text()
@@ -98,6 +105,56 @@ def test_merging_a_smaller_last_group(groups: tuple[tuple[int, ...], ...]) -> No
 
 def test_the_reference_reveals_five_positions_at_once() -> None:
     assert merge_last_group(dilated_groups(5)) == ((0, 2, 4, 1, 3),)
+
+
+@given(lengths, st.integers(1, 40), st.integers(0, 8), bases)
+def test_pipelined_blocks_by_the_rule(length: int, block: int, eighths: int, base: int) -> None:
+    """Sorted by exact times; where those tie, rounding may choose."""
+    order = pipelined_order(length, block=block, lag=eighths / 8, base=base)
+    assert sorted(order) == list(range(length))
+    rank = {p: r for r, p in enumerate(dilated_order(block, base=base))}
+    times = [Fraction(rank[p % block], block) + Fraction(eighths, 8) * (p // block) for p in order]
+    assert times == sorted(times)
+    if block & (block - 1) == 0:  # exact in floating point
+        steps = zip(pairwise(times), pairwise(order), strict=True)
+        assert all(s < t or p < q for (s, t), (p, q) in steps)
+
+
+@given(lengths, st.integers(1, 40), st.floats(0.0, 1.0), bases)
+def test_pipelined_blocks_are_dilated(length: int, block: int, lag: float, base: int) -> None:
+    order = pipelined_order(length, block=block, lag=lag, base=base)
+    for start in range(0, length, block):
+        end = min(start + block, length)
+        inside = [p - start for p in order if start <= p < end]
+        assert inside == [p for p in dilated_order(block, base=base) if p < end - start]
+
+
+@given(st.integers(1, 12), st.integers(1, 12), bases)
+def test_pipelines_of_no_lag_and_of_all(block: int, blocks: int, base: int) -> None:
+    """In parallel, one rank of all blocks after the other; in a row, one block after the other."""
+    dilated, starts = dilated_order(block, base=base), range(0, block * blocks, block)
+    together = pipelined_order(block * blocks, block=block, lag=0.0, base=base)
+    assert together == tuple(start + p for p in dilated for start in starts)
+    in_a_row = pipelined_order(block * blocks, block=block, lag=1.0, base=base)
+    assert in_a_row == tuple(start + p for start in starts for p in dilated)
+
+
+@pytest.mark.parametrize(
+    ("length", "block", "lag", "base", "message"),
+    [
+        (0, 4, 0.5, 2, "length >= 1 and block >= 1, got 0 and 4"),
+        (8, 0, 0.5, 2, "length >= 1 and block >= 1, got 8 and 0"),
+        (8, 4, -0.1, 2, r"lag in 0\.\.1, got -0.1"),
+        (8, 4, 1.5, 2, r"lag in 0\.\.1, got 1.5"),
+        (8, 4, float("nan"), 2, r"lag in 0\.\.1, got nan"),
+        (8, 4, 0.5, 1, "base >= 2, got 1"),
+    ],
+)
+def test_pipelines_out_of_range_are_refused(
+    length: int, block: int, lag: float, base: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        pipelined_order(length, block=block, lag=lag, base=base)
 
 
 @pytest.mark.parametrize(

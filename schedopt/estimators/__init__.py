@@ -1,5 +1,14 @@
 """From a model and text to an information curve or an order surface."""
 
 from schedopt.estimators.estimate import DEFAULT_PASSES, SMOOTHINGS, Estimate, Smoothing, estimate
+from schedopt.estimators.gaps import GapModel, estimate_gaps
 
-__all__ = ["DEFAULT_PASSES", "SMOOTHINGS", "Estimate", "Smoothing", "estimate"]
+__all__ = [
+    "DEFAULT_PASSES",
+    "SMOOTHINGS",
+    "Estimate",
+    "GapModel",
+    "Smoothing",
+    "estimate",
+    "estimate_gaps",
+]

@@ -3,7 +3,7 @@ r"""A model of every order at once: what a position costs, given what is known a
 .. math:: f(i \mid S) = g - \sum_k w_k \phi_k(i, S), \qquad w_k \ge 0,
 
 with the features of ``gap_features``, which grow with the known set S, so that knowing more never
-costs more; a stationary chain of order 1 up to 32 positions is exactly of this form.
+costs more. Every stationary chain of order 1 with up to 32 positions is exactly of this form.
 
 It is fitted to differences between passes over the same text with different masks, within
 each position of each text, so that what makes one token harder than another cancels.
@@ -15,6 +15,8 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
 from typing import Final
 
 import numpy as np
@@ -22,18 +24,18 @@ from numpy.typing import NDArray
 
 from schedopt.data import Windows, check_tokens, generator
 from schedopt.errors import UsageError
-from schedopt.estimators.gap_features import features
+from schedopt.estimators.gap_features import FeatureTables, features
 from schedopt.estimators.nonnegative import nonnegative
 from schedopt.estimators.probe import BATCH, Probes, Progress, blocks_of, probe
 from schedopt.models.denoiser import Denoiser
 from theory.orders import pipelined_order
 
 Floats = NDArray[np.float64]
-
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 CHUNK: Final = 2**14  # rows of features held at once
+LOOKUPS: Final = 2**20  # predictions made at once
 BASES: Final = (2, 3, 4)
 LEAST_BLOCK: Final = 8
 MASKS_PER_UNIT: Final = 8  # a unit is one block of one window
@@ -44,10 +46,20 @@ class GapModel:
     """Predicted conditional entropy of any position given any known set.
 
     Args:
-        length: Positions n of the block.
+        length: Positions n of the block, >= 1.
         has_context: Whether known tokens stand before it.
-        level: g, nats: what a position costs when nothing in its block is known.
-        weights: Shape (K,), nats, >= 0.
+        level: g, nats: what a position costs when nothing is known.
+        weights: Shape (K,), nats, >= 0, one for each of the ``features`` of n positions.
+
+    Raises:
+        UsageError: The length is below 1, there are not K weights, or one is negative or not
+            finite.
+
+    Example:
+        >>> model = GapModel(2, False, 1.0, np.zeros(12))
+        >>> model.conditional_entropies(np.array([[False, False], [True, False]]))
+        array([[1., 1.],
+               [0., 1.]])
     """
 
     length: int
@@ -55,43 +67,48 @@ class GapModel:
     level: float
     weights: Floats
 
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise UsageError(f"length: need a whole number >= 1, got {self.length}")
+        nothing = np.zeros((1, self.length), dtype=bool)
+        count = features(nothing, ~nothing, has_context=False).shape[1]
+        if self.weights.shape != (count,):
+            raise UsageError(
+                f"weights: need shape ({count},) for {self.length} positions, "
+                f"got {self.weights.shape}"
+            )
+        if not np.isfinite(self.level) or not (self.weights >= 0.0).all():
+            raise UsageError(
+                f"need a finite level and weights >= 0, got {self.level} and weights of "
+                f"{self.weights.min()} to {self.weights.max()}"
+            )
+
     def conditional_entropies(self, known: Bools, queried: Bools | None = None) -> Floats:
-        """f(i | S) for each known set, shape (M, n), nats; 0 where not asked.
+        """f(i | S) for each known set S, shape (M, n), nats; 0 where known or not asked.
 
         Args:
             known: Shape (M, n).
             queried: Shape (M, n), or None for all that is not known.
+
+        Raises:
+            UsageError: The known sets are of another length, or the shapes differ.
         """
+        if known.ndim != 2 or known.shape[1] != self.length:
+            raise UsageError(f"known: need shape (M, {self.length}), got {known.shape}")
+        if queried is not None and queried.shape != known.shape:
+            raise UsageError(f"queried: need shape {known.shape}, got {queried.shape}")
         asked = ~known if queried is None else queried & ~known
         found = np.zeros(known.shape)
-        rows = max(1, CHUNK // self.length)
+        rows = max(1, LOOKUPS // self.length)
         for low in range(0, len(known), rows):
             part = slice(low, low + rows)
-            told = features(known[part], asked[part], has_context=self.has_context) @ self.weights
+            told = self._tables.told(known[part], asked[part], self.has_context)
             found[part][asked[part]] = np.maximum(self.level - told, 0.0)
         return found
 
-
-def varied_orders(n: int, count: int, rng: np.random.Generator) -> Ints:
-    """Random orders from regular to irregular, and from parallel to one block after another.
-
-    Pipelined dilated orders of a random block, lag and base, whose times are blurred by a random
-    amount: a quarter not at all, the widest blur beyond recognition.
-
-    Returns:
-        Shape (count, n), a permutation of 0..n-1 in each row.
-    """
-    halvings = [n >> i for i in range(n.bit_length()) if n >> i >= LEAST_BLOCK] or [n]
-    orders = np.empty((count, n), dtype=np.int64)
-    for row in orders:
-        block, base = int(rng.choice(halvings)), int(rng.choice(BASES))
-        lag = min(1.0, float(np.exp(rng.uniform(np.log(0.05), np.log(1.5)))))
-        blur = 0.0 if rng.random() < 0.25 else float(np.exp(rng.uniform(np.log(0.02), np.log(2.0))))
-        regular = pipelined_order(n, block=block, lag=lag, base=base)
-        place = np.empty(n)
-        place[list(regular)] = np.arange(n) / n
-        row[:] = np.argsort(place + blur * rng.random(n), kind="stable")
-    return orders
+    @cached_property
+    def _tables(self) -> FeatureTables:
+        return FeatureTables(self.length, self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +116,9 @@ class GapSums:
     """What passes tell about the weights; sums add where passes do.
 
     Args:
-        gram: Shape (K, K).
-        moment: Shape (K,): the more is known, the less a position costs.
+        gram: Shape (K, K), of the features less their means within a position of a unit.
+        moment: Shape (K,), of these and the scores, with the sign turned: the more is known, the
+            less a position costs.
         told: Shape (K,), sum of the features over all scores.
         score: Sum of the scores, nats.
         scores: Their number.
@@ -123,53 +141,116 @@ class GapSums:
         )
 
     def solve(self, length: int, *, has_context: bool) -> GapModel:
-        """The model of least squared error."""
+        """The model of least squared error, levelled on all scores.
+
+        Args:
+            length: Positions n of the passes.
+            has_context: Of what the model is to predict, as in ``GapModel``.
+
+        Raises:
+            UsageError: The sums are of another length.
+        """
         weights = nonnegative(self.gram, self.moment)
         level = (self.score + float(self.told @ weights)) / self.scores
         return GapModel(length, has_context, level, weights)
 
 
-def collect(known: Bools, scores: Floats, unit: Ints, *, has_context: bool) -> GapSums:
+def collect(known: Bools, scores: Floats, unit: Ints, *, has_context: bool | Bools) -> GapSums:
     """Gather the sums of passes, within each position of each unit.
 
     Args:
-        known: Shape (P, n), what each pass knew.
+        known: Shape (P, n), what each pass knew; never all of it.
         scores: Shape (P, n), nats, by position; not read where known.
-        unit: Shape (P,), passes of one unit saw the same text.
-        has_context: As ``features``.
+        unit: Shape (P,), >= 0; passes of one unit saw the same text.
+        has_context: Whether the positions before the block were known; shape (P,) where that
+            differs.
+
+    Raises:
+        UsageError: There are no passes, the shapes differ, a pass knew all, or a score is not
+            finite.
     """
-    n = known.shape[1]
-    ranked = np.argsort(unit, kind="stable")
-    starts = np.flatnonzero(np.diff(unit[ranked], prepend=unit[ranked[0]] - 1))
-    sums: GapSums | None = None
-    for rows in _packed(np.split(ranked, starts[1:]), max(1, CHUNK // n)):
-        asked = ~known[rows]
-        x = features(known[rows], asked, has_context=has_context)
-        y = scores[rows][asked]
-        group = (np.repeat(unit[rows], asked.sum(axis=1)) * n + np.nonzero(asked)[1]).astype(int)
-        told, score = x.sum(axis=0), float(y.sum())
-        order = np.argsort(group, kind="stable")
-        x, y = x[order], y[order]
-        first = np.flatnonzero(np.diff(group[order], prepend=-1))
-        sizes = np.diff(np.append(first, len(y)))
-        x -= np.repeat(np.add.reduceat(x, first, axis=0) / sizes[:, None], sizes, 0)
-        y = y - np.repeat(np.add.reduceat(y, first) / sizes, sizes)
-        gram = x.T @ x
-        part = GapSums(gram, -(x.T @ y), told, score, len(y))
-        sums = part if sums is None else sums + part
-    if sums is None:
+    if known.ndim != 2 or known.shape != scores.shape or unit.shape != known.shape[:1]:
+        raise UsageError(
+            f"need known and scores of one shape (P, n) and P units, got {known.shape}, "
+            f"{scores.shape} and {unit.shape}"
+        )
+    if len(known) == 0:
         raise UsageError("a gap model needs passes, got none")
-    return sums
+    if known.all(axis=1).any():
+        raise UsageError(f"pass {known.all(axis=1).argmax()} knew all positions: it has no scores")
+    if not np.isfinite(scores[~known]).all():
+        raise UsageError("scores: need finite nats wherever a position is not known")
+    count, n = known.shape
+    context = np.broadcast_to(np.asarray(has_context, dtype=bool), (count,))
+    ranked = np.argsort(unit, kind="stable")
+    units = np.split(ranked, np.flatnonzero(np.diff(unit[ranked])) + 1)
+    return reduce(
+        add,
+        (
+            _collect(known[rows], scores[rows], unit[rows], context[rows])
+            for rows in _packed(units, max(1, CHUNK // n))
+        ),
+    )
+
+
+def _collect(known: Bools, scores: Floats, unit: Ints, context: Bools) -> GapSums:
+    asked = ~known
+    x, y = features(known, asked, has_context=context), scores[asked]
+    told, score = x.sum(axis=0), float(y.sum())
+    row, position = np.nonzero(asked)
+    group = unit[row] * known.shape[1] + position
+    ranked = np.argsort(group, kind="stable")
+    x, y, group = x[ranked], y[ranked], group[ranked]
+    first = np.concatenate([[0], np.flatnonzero(np.diff(group)) + 1])
+    sizes = np.diff(np.append(first, len(y)))
+    x -= np.repeat(np.add.reduceat(x, first, axis=0) / sizes[:, None], sizes, axis=0)
+    y -= np.repeat(np.add.reduceat(y, first) / sizes, sizes)
+    return GapSums(x.T @ x, -(x.T @ y), told, score, len(y))
 
 
 def _packed(units: list[Ints], most: int) -> list[Ints]:
     """Whole units joined into chunks of about so many passes."""
     chunks: list[list[Ints]] = [[]]
+    held = 0
     for rows in units:
-        if chunks[-1] and sum(len(r) for r in chunks[-1]) + len(rows) > most:
+        if held and held + len(rows) > most:
             chunks.append([])
+            held = 0
         chunks[-1].append(rows)
-    return [np.concatenate(chunk) for chunk in chunks if chunk]
+        held += len(rows)
+    return [np.concatenate(chunk) for chunk in chunks]
+
+
+def varied_orders(n: int, count: int, rng: np.random.Generator) -> Ints:
+    """Random orders from regular to irregular, and from parallel to one block after another.
+
+    Pipelined dilated orders of a random block, lag and base, whose times are blurred by a random
+    amount: a quarter not at all, the widest blur beyond recognition.
+
+    Args:
+        n: Positions, >= 1.
+        count: How many orders.
+        rng: Draws them.
+
+    Returns:
+        Shape (count, n), a permutation of 0..n-1 in each row.
+
+    Example:
+        >>> np.sort(varied_orders(4, 2, np.random.default_rng(0)), axis=1)
+        array([[0, 1, 2, 3],
+               [0, 1, 2, 3]])
+    """
+    halvings = [n >> i for i in range(n.bit_length()) if n >> i >= LEAST_BLOCK] or [n]
+    orders = np.empty((count, n), dtype=np.int64)
+    for row in orders:
+        block, base = int(rng.choice(halvings)), int(rng.choice(BASES))
+        lag = min(1.0, float(np.exp(rng.uniform(np.log(0.05), np.log(1.5)))))
+        blur = 0.0 if rng.random() < 0.25 else float(np.exp(rng.uniform(np.log(0.02), np.log(2.0))))
+        regular = pipelined_order(n, block=block, lag=lag, base=base)
+        place = np.empty(n)
+        place[list(regular)] = np.arange(n) / n
+        row[:] = np.argsort(place + blur * rng.random(n), kind="stable")
+    return orders
 
 
 def probe_gaps(
@@ -189,38 +270,44 @@ def probe_gaps(
         denoiser: The model.
         windows: The text.
         orders: Shape (P, n), the order of each pass.
-        known: Shape (P,), how much of it is known.
+        known: Shape (P,), how much of it is known, 0..n-1. Passes over one text must differ in
+            their known sets to tell anything: they are dealt out so that their counts do, as far
+            as there are different ones.
         block_length: n; the windows' length by default.
         seed: Of the choice of windows.
         batch: Passes sent at once.
         progress: Called with the number of passes done and their total.
+
+    Raises:
+        UsageError: A block length that does not divide the windows, no passes, orders that are no
+            permutations of n positions, or known counts out of range.
+        InputError: A token outside the vocabulary, or a true token of probability 0.
     """
     n = windows.length if block_length is None else block_length
     blocks = blocks_of(windows, n)
     check_tokens(windows, denoiser)
-    rng = generator(seed, n, len(known))
-    units = -(-len(known) // MASKS_PER_UNIT)
-    shuffled = np.concatenate(
-        [
-            rng.permutation(len(windows) * blocks)
-            for _ in range(-(-units // (len(windows) * blocks)))
-        ]
-    )
-    # Passes of one unit are P / units apart, so that their known counts differ.
-    place = np.arange(len(known)) % units
-    window, block = np.divmod(shuffled[place], blocks)
-    scores = probe(
-        denoiser,
-        windows,
-        Probes(window, block, orders, known),
-        batch=batch,
-        progress=progress,
-    ).nll
+    passes = len(known)
+    if passes == 0 or known.ndim != 1 or orders.shape != (passes, n):
+        raise UsageError(
+            f"need an order of {n} positions and a known count for each pass, at least one, "
+            f"got shapes {orders.shape} and {known.shape}"
+        )
+    if (np.sort(orders, axis=1) != np.arange(n)).any():
+        raise UsageError(f"orders: need a permutation of 0..{n - 1} in each row")
+    if known.min() < 0 or known.max() >= n:
+        raise UsageError(f"known: need 0..{n - 1}, got {known.min()}..{known.max()}")
+    rng = generator(seed, n, passes)
+    units, texts = -(-passes // MASKS_PER_UNIT), len(windows) * blocks
+    shuffled = np.concatenate([rng.permutation(texts) for _ in range(-(-units // texts))])
+    unit = np.empty(passes, dtype=np.int64)
+    unit[np.argsort(known, kind="stable")] = np.arange(passes) % units
+    window, block = np.divmod(shuffled[unit], blocks)
+    probes = Probes(window, block, orders, known)
+    scores = probe(denoiser, windows, probes, batch=batch, progress=progress).nll
     by_position = np.empty_like(scores)
     np.put_along_axis(by_position, orders, scores, axis=1)
-    return collect(
-        np.isnan(by_position), by_position, place, has_context=windows.context > 0 or blocks > 1
-    )
+    context = (block > 0) | (windows.context > 0)
+    return collect(np.isnan(by_position), by_position, unit, has_context=context)
 
 
 def estimate_gaps(
@@ -244,27 +331,39 @@ def estimate_gaps(
         batch: Passes sent at once.
         progress: Called with the number of passes done and their total.
 
+    Returns:
+        A model with a context where the windows have one, or several blocks.
+
     Raises:
         UsageError: Fewer passes, or a block length that does not divide the windows.
+        InputError: A token outside the vocabulary, or a true token of probability 0.
 
     References:
         theory, section 5, for what its surfaces are used for.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> law = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+        >>> windows = Windows.independent(law.draw(100, np.random.default_rng(0)))
+        >>> model = estimate_gaps(law, windows, passes=100)
+        >>> (model.conditional_entropies(np.array([[False, False], [True, False]])).round(2) + 0.0)
+        array([[0.69, 0.69],
+               [0.  , 0.  ]])
     """
     n = windows.length if block_length is None else block_length
+    blocks = blocks_of(windows, n)
     if passes < 2 * MASKS_PER_UNIT:
         raise UsageError(f"passes: a gap model needs at least {2 * MASKS_PER_UNIT}, got {passes}")
     rng = generator(seed, n, passes, 1)
-    orders = varied_orders(n, passes, rng)
-    # Stratified: every share of known positions comes up as often.
-    known = rng.permutation((np.arange(passes) + rng.random()) * n / passes).astype(np.int64)
     sums = probe_gaps(
         denoiser,
         windows,
-        orders=orders,
-        known=known,
+        orders=varied_orders(n, passes, rng),
+        # Every share of known positions comes up as often.
+        known=((np.arange(passes) + rng.random()) * n / passes).astype(np.int64),
         block_length=block_length,
         seed=seed,
         batch=batch,
         progress=progress,
     )
-    return sums.solve(n, has_context=windows.context > 0 or blocks_of(windows, n) > 1)
+    return sums.solve(n, has_context=windows.context > 0 or blocks > 1)

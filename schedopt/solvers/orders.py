@@ -1,8 +1,7 @@
 """Which order: predicted losses of many orders from one model of what known sets leave open.
 
-``find_order`` does all of it: it solves the boundaries of a family of orders (``search_orders``),
-plans gap by gap (``gap_plan``, the optimum of a chain), and searches around the best of them
-(``improve_order``).
+A family of orders is ranked, and a local search leads on to orders of no family; ``search`` puts
+them together.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from schedopt.errors import UsageError
 from schedopt.schedule import Order
 from schedopt.solution import Solution
 from schedopt.solvers.optimal import solve
-from schedopt.solvers.paths import checked_steps
-from theory.chain_partitions import NODE_LIMIT, best_gap_plans
 from theory.distributions import Law
 from theory.dus import block_bisection
 from theory.orders import dilated_order, pipelined_order
@@ -32,7 +29,6 @@ BASES: Final = (2, 3, 4)
 LAGS: Final = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
 LEAST_BLOCK: Final = 8
 CUTS: Final = (1, 2, 3)  # positions that cut a gap in two: the order of the chain they suit
-GAP_LIMIT: Final = NODE_LIMIT - 2  # positions of a plan by gaps
 LEAST_GAIN: Final = 1e-9  # nats; less is rounding
 IMPROVED: Final = ", improved"
 SWAPS: Final = 4  # each position of a group may change places with so many of the next group
@@ -123,6 +119,21 @@ def predicted_surface(conditionals: Conditionals, order: Order) -> OrderSurface:
     return OrderSurface(conditionals.conditional_entropies(known)[:, positions], order)
 
 
+def plan_order(conditionals: Conditionals, name: str, order: Order, *, steps: int) -> Plan:
+    """Best sizes of one order for a budget.
+
+    Raises:
+        UsageError: The steps are not in 1..n, or as ``predicted_surface``.
+
+    Example:
+        >>> from theory.distributions import Parity
+        >>> plan = plan_order(LawConditionals(Parity(3)), "parity", Order("left_to_right"), steps=2)
+        >>> plan.solution.schedule.step_sizes
+        (2, 1)
+    """
+    return Plan(name, solve(predicted_surface(conditionals, order), steps=steps))
+
+
 def order_family(length: int) -> dict[str, Order]:
     """Dilated orders of several bases, in one block, in parallel, overlapping or successive blocks.
 
@@ -147,7 +158,7 @@ def order_family(length: int) -> dict[str, Order]:
     family = {f"dilated, base {base}": Order("dilated", base=base) for base in BASES}
     for cut in CUTS:
         name = "bisection" if cut == 1 else f"bisection by {cut}"
-        family[name] = Order("explicit", permutation=_spread(block_bisection(length, cut)))
+        family[name] = Order("explicit", permutation=spread(block_bisection(length, cut)))
     block = length // 2
     while block >= LEAST_BLOCK:
         for base in BASES:
@@ -161,15 +172,20 @@ def order_family(length: int) -> dict[str, Order]:
     return {name: order for name, order in family.items() if name in named.values()}
 
 
-def _spread(groups: Iterable[Sequence[int]]) -> tuple[int, ...]:
-    """One group after the other, each swept evenly."""
+def spread(groups: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """One group after the other, each swept evenly.
+
+    Example:
+        >>> spread([(3,), (1, 5), (0, 2, 4, 6)])
+        (3, 1, 5, 0, 4, 2, 6)
+    """
     return tuple(group[i] for group in groups for i in dilated_order(len(group)))
 
 
 def family_surfaces(
     conditionals: Conditionals, family: Mapping[str, Order] | None = None
 ) -> dict[str, OrderSurface]:
-    """Predicted surfaces of every order of a family, for ``find_order`` at several budgets.
+    """Predicted surfaces of every order of a family, to be ranked for several budgets.
 
     Args:
         conditionals: An exact law or a gap model.
@@ -208,93 +224,26 @@ def search_orders(
         >>> search_orders(LawConditionals(chain), steps=4)[0].name
         'dilated, base 2'
     """
-    return _ranked(family_surfaces(conditionals, family), steps)
+    return rank_surfaces(family_surfaces(conditionals, family), steps=steps)
 
 
-def _ranked(surfaces: Mapping[str, OrderSurface], steps: int) -> tuple[Plan, ...]:
+def rank_surfaces(surfaces: Mapping[str, OrderSurface], *, steps: int) -> tuple[Plan, ...]:
+    """Best sizes of every surface for a budget, the least predicted NLL first.
+
+    Args:
+        surfaces: By name.
+        steps: Forward passes.
+
+    Raises:
+        UsageError: The steps are not in 1..n.
+
+    Example:
+        >>> copy = OrderSurface([[0.7, 0.7], [0.0, 0.0]], Order("left_to_right"))
+        >>> [plan.nll for plan in rank_surfaces({"a pair": copy}, steps=2)]
+        [0.7]
+    """
     plans = [Plan(name, solve(surface, steps=steps)) for name, surface in surfaces.items()]
     return tuple(sorted(plans, key=lambda plan: plan.nll))
-
-
-def _planned(conditionals: Conditionals, name: str, order: Order, steps: int) -> Plan:
-    return Plan(name, solve(predicted_surface(conditionals, order), steps=steps))
-
-
-def gap_plan(conditionals: Conditionals, *, steps: int) -> Plan:
-    """The best of all plans, if the gap around a position were all that counted.
-
-    What a position costs inside a gap is predicted with both ends known and, beyond them, one
-    position at each further width of the gap, as in a plan that refines all of the block alike.
-    For a chain of order 1 these tell nothing, and the plan is the optimum. It takes n^2 / 2 known
-    sets.
-
-    Args:
-        conditionals: An exact law or a gap model, of at most 256 positions.
-        steps: Forward passes.
-
-    Raises:
-        UsageError: The steps are not in 1..n, or there are too many positions.
-
-    References:
-        theory, sections 5.4 and 11.2.
-
-    Example:
-        >>> from theory.distributions import MarkovChain
-        >>> chain = MarkovChain(7, np.array([[0.9, 0.1], [0.3, 0.7]]))
-        >>> plan = gap_plan(LawConditionals(chain), steps=3)
-        >>> plan.solution.schedule.groups()
-        ((3,), (1, 5), (0, 4, 2, 6))
-    """
-    n = conditionals.length
-    if n > GAP_LIMIT:
-        raise UsageError(f"a plan by gaps takes at most {GAP_LIMIT} positions, got {n}")
-    steps = checked_steps("steps", steps, 1, n)
-    left, right = np.triu_indices(n + 2, k=2)
-    at = np.arange(1, n + 1)
-    outside = (at <= left[:, None]) | (at >= right[:, None])
-    known = outside & ((at - left[:, None]) % (right - left)[:, None] == 0)
-    found = conditionals.conditional_entropies(known, ~outside)
-    inside = np.zeros((n + 2, n + 2, n + 2))
-    inside[left, 1:-1, right] = found
-    groups, _ = best_gap_plans(inside, steps)[-1]
-    order = Order("explicit", permutation=_spread(groups))
-    return _planned(conditionals, "gaps", order, steps)
-
-
-def find_order(
-    conditionals: Conditionals,
-    *,
-    steps: int,
-    starts: int = 3,
-    sweeps: int = 100,
-    surfaces: Mapping[str, OrderSurface] | None = None,
-) -> Plan:
-    """The best plan of a family, of gaps, and of local search from the best few of these.
-
-    Args:
-        conditionals: An exact law or a gap model; over 256 positions there is no plan by gaps.
-        steps: Forward passes.
-        starts: Search from so many plans.
-        sweeps: As ``improve_order``.
-        surfaces: ``family_surfaces`` of these conditionals, where they serve several budgets.
-
-    Raises:
-        UsageError: The steps are not in 1..n, or there are no starts.
-
-    Example:
-        >>> from theory.distributions import MarkovChain
-        >>> sticky = MarkovChain(16, np.array([[0.99, 0.01], [0.01, 0.99]]))
-        >>> find_order(LawConditionals(sticky), steps=3).solution.schedule.step_sizes
-        (1, 4, 11)
-    """
-    if starts < 1:
-        raise UsageError(f"starts: need at least 1, got {starts}")
-    plans = list(_ranked(surfaces or family_surfaces(conditionals), steps))
-    if conditionals.length <= GAP_LIMIT:
-        plans.append(gap_plan(conditionals, steps=steps))
-    plans.sort(key=lambda plan: plan.nll)
-    improved = [improve_order(conditionals, plan, sweeps=sweeps) for plan in plans[:starts]]
-    return min(improved, key=lambda plan: plan.nll)
 
 
 def improve_order(conditionals: Conditionals, plan: Plan, *, sweeps: int = 100) -> Plan:
@@ -323,7 +272,7 @@ def improve_order(conditionals: Conditionals, plan: Plan, *, sweeps: int = 100) 
         >>> plan = search_orders(sticky, steps=2, family=family)[0]
         >>> better = improve_order(sticky, plan)
         >>> better.name, round(plan.nll - better.nll, 2)
-        ('left to right, improved', 2.73)
+        ('left to right, improved', 2.07)
     """
     n, k = conditionals.length, plan.solution.schedule.steps
     if plan.solution.schedule.length != n:
@@ -332,18 +281,20 @@ def improve_order(conditionals: Conditionals, plan: Plan, *, sweeps: int = 100) 
     place[list(plan.solution.schedule.order.permutation_for(n))] = np.arange(n)
     for t, group in enumerate(plan.solution.schedule.groups()):
         step[list(group)] = t
-    moved, since = False, 0
+    moved, open_pairs = False, set(range(k - 1))  # pairs that may gain, by their first step
     for sweep in range(sweeps):
-        pairs = range(sweep % 2, k - 1, 2)  # these pairs share no step
-        gained = _improve_pairs(conditionals, step, pairs) if pairs else False
-        moved, since = moved or gained, 0 if gained else since + 1
-        if since == 2:  # neither the even nor the odd pairs
+        pairs = sorted(t for t in open_pairs if t % 2 == sweep % 2)  # these share no step
+        gained = _improve_pairs(conditionals, step, pairs) if pairs else []
+        moved = moved or bool(gained)
+        near = {u for t in gained for u in (t - 1, t, t + 1) if 0 <= u < k - 1}
+        open_pairs = open_pairs.difference(pairs) | near
+        if not open_pairs:
             break
     if not moved:
         return plan
     positions = tuple(int(p) for p in np.lexsort((place, step)))
     name = f"{plan.name.removesuffix(IMPROVED)}{IMPROVED}"
-    return _planned(conditionals, name, Order("explicit", permutation=positions), k)
+    return plan_order(conditionals, name, Order("explicit", permutation=positions), steps=k)
 
 
 def _splits(first: Bools, second: Bools) -> Bools:
@@ -361,9 +312,9 @@ def _splits(first: Bools, second: Bools) -> Bools:
 
 
 def _improve_pairs(
-    conditionals: Conditionals, step: NDArray[np.int64], pairs: Iterable[int]
-) -> bool:
-    """Apply the best split of each pair of successive steps; whether any gained."""
+    conditionals: Conditionals, step: NDArray[np.int64], pairs: Sequence[int]
+) -> list[int]:
+    """Apply the best split of each pair of successive steps; those that gained."""
     splits = [_splits(step == t, step == t + 1) for t in pairs]
     before = np.array([step < t for t in pairs])
     both = np.array([(step == t) | (step == t + 1) for t in pairs])
@@ -372,12 +323,12 @@ def _improve_pairs(
     first = np.concatenate(splits)
     later = conditionals.conditional_entropies(before[owner] | first, both[owner] & ~first)
     costs = (now[owner] * first).sum(axis=1) + later.sum(axis=1)
-    gained = False
+    gained = []
     for i, t in enumerate(pairs):
         rows = np.flatnonzero(owner == i)
         best = rows[np.argmin(costs[rows])]
         if costs[best] < costs[rows[0]] - LEAST_GAIN:
             step[both[i]] = t + 1
             step[first[best]] = t
-            gained = True
+            gained.append(t)
     return gained

@@ -38,7 +38,7 @@ SHIFTED_BIAS = tl.constexpr(logarithm.SHIFTED_BIAS)
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the work is cut; the defaults were the fastest on an H200.
+    """How the work is cut; ``benchmarks/curves_gpu.py --tilings`` compares.
 
     Attributes:
         unrolled: Margins formed in registers, at most: (q+1)^M of them.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 COLUMNS = 6561  # subsets of the last positions side by side: enough for a GPU, 3.4 GB at n = 24
+FUSED_SYMBOLS = 4  # the kernel unrolls over them, and with 7 it compiles for minutes
 
 
 def device_named(name: str) -> torch.device:
@@ -46,12 +47,12 @@ def block_on(table: Floats, device: torch.device) -> torch.Tensor:
     return torch.tensor(table.reshape(-1), dtype=torch.float64, device=device)
 
 
-def entropy_of_margin(by_symbol: torch.Tensor) -> float:
-    """Entropy of the sum over the middle axis of shape (rows, q, run), nats."""
+def entropies_without(law: torch.Tensor, q: int, positions: int) -> Floats:
+    """The equal in torch of ``portable.entropies_without``."""
     import torch
 
-    law = summed_out(by_symbol)
-    return 0.0 - float(torch.special.xlogy(law, law).sum())
+    margins = (summed_out(law.reshape(q**position, q, -1)) for position in range(positions))
+    return np.array([0.0 - float(torch.special.xlogy(p, p).sum()) for p in margins])
 
 
 def sums_by_size(table: Floats, device: torch.device, *, fused: bool | None = None) -> Floats:
@@ -61,7 +62,7 @@ def sums_by_size(table: Floats, device: torch.device, *, fused: bool | None = No
         table: Joint table, shape (q,) * n.
         device: Where to compute.
         fused: Whether the Triton kernel does the last positions of the rows; None means on a
-            GPU. The other way stores every term.
+            GPU with few symbols. The other way stores every term.
 
     Raises:
         ModuleNotFoundError: The kernel is asked for and Triton is not installed.
@@ -71,7 +72,7 @@ def sums_by_size(table: Floats, device: torch.device, *, fused: bool | None = No
     n, q = table.ndim, table.shape[0]
     last = max(1, positions_within(COLUMNS, q, n))
     columns = with_margins(block_on(table, device), q, last, torch.cat)
-    if device.type == "cuda" if fused is None else fused:
+    if (device.type == "cuda" and q <= FUSED_SYMBOLS) if fused is None else fused:
         totals = _fused_totals(columns, q, n - last)
     else:
         totals = columns.new_zeros(n - last + 1, columns.shape[1])

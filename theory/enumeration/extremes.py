@@ -11,7 +11,7 @@ from theory.compiled import numba_is_installed
 from theory.enumeration import kernels, portable
 from theory.enumeration.margins import Block
 from theory.enumeration.processors import cores
-from theory.tables import Floats, entropy
+from theory.tables import Floats
 
 COMPILED_FROM = 2**20  # n q^n; importing numba takes half a second, once
 
@@ -37,38 +37,30 @@ def extreme_entropies(table: Floats, device: str | None = None) -> tuple[Floats,
     n, q = table.ndim, table.shape[0]
     block: Block = table.reshape(-1)
     workers = 1  # numpy's calls are too short to gain from threads
-    entropy_of_margin: Callable[[Block], float] = portable.entropy_of_margin
+    entropies_without: Callable[[Block, int, int], Floats] = portable.entropies_without
     if device is not None:
         from theory.enumeration import devices  # imports torch
 
         block = devices.block_on(table, devices.device_named(device))
-        entropy_of_margin = devices.entropy_of_margin
+        entropies_without = devices.entropies_without
     elif numba_is_installed() and n * table.size >= COMPILED_FROM:
-        workers, entropy_of_margin = cores(), kernels.entropy_of_margin
-
-    to_sum_out = _to_sum_out(block, n, q)
-    found = np.zeros(n + 1)
-
-    def fill(share: int) -> None:
-        for i in range(share, n + 1, workers):
-            found[i] = entropy_of_margin(to_sum_out[i])
-
-    with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(fill, range(workers))
-        laws = _laws_of_single_positions(block, n, q)
-        list(done)  # raises what a share raised
-    return np.array([entropy(law) for law in laws]), float(found[0]), found[1:]
-
-
-def _to_sum_out(block: Block, n: int, q: int) -> list[Block]:
-    """The law, and the law by position, each with what is to be summed out in the middle."""
-    # Half of the positions are summed out of the law with its halves swapped: so what is added
-    # is never scattered.
+        workers, entropies_without = min(2, cores()), kernels.entropies_without
+    # Half of the positions are summed out of the law, half of the law with its halves swapped:
+    # so what is added is never scattered. A single "symbol" summed out is the law itself.
     half = (n + 1) // 2
     swapped = block.reshape(q**half, -1).T.reshape(-1)
-    first = [block.reshape(q**axis, q, -1) for axis in range(half)]
-    second = [swapped.reshape(q**axis, q, -1) for axis in range(n - half)]
-    return [block.reshape(1, 1, -1), *first, *second]
+    work = [(block, q, half), (swapped, q, n - half), (block, 1, 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        run = pool.map if workers > 1 else map
+        found = run(entropies_without, *zip(*work, strict=True))
+        alone = _laws_of_single_positions(block, n, q)
+        first, second, joint = found
+    log_alone = np.log(np.maximum(alone, portable.SMALLEST))
+    return (
+        0.0 - (alone * log_alone).sum(axis=1),
+        float(joint[0]),
+        np.concatenate([first, second]),
+    )
 
 
 def _laws_of_single_positions(block: Block, n: int, q: int) -> Floats:

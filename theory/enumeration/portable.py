@@ -23,14 +23,24 @@ def p_log_p(block: Floats) -> Floats:
     return total
 
 
-def entropy_of_margin(by_symbol: Floats) -> float:
-    """Entropy of the sum over the middle axis of shape (rows, q, run), nats."""
-    law, total = summed_out(by_symbol).reshape(-1), 0.0
-    for start in range(0, len(law), CACHED_TERMS):
-        p = law[start : start + CACHED_TERMS]
-        log_p = np.maximum(p, SMALLEST)
-        total += float(p @ np.log(log_p, out=log_p))
-    return 0.0 - total
+def entropies_without(law: Floats, q: int, positions: int) -> Floats:
+    """Entropy of the law with one of its first positions summed out, shape (positions,), nats.
+
+    Args:
+        law: Shape (q^n,).
+        q: Alphabet size.
+        positions: How many.
+    """
+    entropies = np.zeros(positions)
+    buffer = np.empty(min(CACHED_TERMS, law.size))
+    for position in range(positions):
+        margin = summed_out(law.reshape(q**position, q, -1)).reshape(-1)
+        for start in range(0, len(margin), CACHED_TERMS):
+            p = margin[start : start + CACHED_TERMS]
+            log_p = np.maximum(p, SMALLEST, out=buffer[: len(p)])
+            # not p @ log_p: BLAS would start threads, and wait for them where cores are busy
+            entropies[position] -= np.einsum("i,i->", p, np.log(log_p, out=log_p))
+    return 0.0 + entropies  # no -0.0
 
 
 def add_p_log_p(columns: Floats, q: int, sums: Floats) -> None:
