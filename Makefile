@@ -78,7 +78,7 @@ demo: demo/evaluation.txt
 
 demo/schedule.json: $(VENV)/installed $(SOURCES)
 	@mkdir -p demo
-	$(SCHEDOPT) fit --part 1/2 $(SIZE) --steps 8 -o $@ > demo/fit.txt
+	$(SCHEDOPT) fit --part 1/2 $(SIZE) --steps 8 --passes 1024 -o $@ > demo/fit.txt
 
 demo/samples.txt: demo/schedule.json
 	$(SCHEDOPT) sample --schedule demo/schedule.json --prompt 'def main(argv=None):' --count 2 > $@

@@ -10,63 +10,53 @@ dilated order of base 2 in one block. For each budget the plans are
 
 - ``dilated``: base 2, one block, boundaries from an estimate for that order (the plan to beat);
 - ``blocks``: the same order in blocks of 64, 32 and 16, steps by greedy allocation;
-- ``family``: the best of the family (bases, parallel, overlapping, successive blocks) by the gap
-  model, with the gap model's boundaries, and with boundaries from an estimate for that order;
-- ``improved``: local search on the gap model from that plan; then again after passes with its own
-  known sets have been added to the fit (``round 1``, ``round 2``, ..), since the search finds the
-  errors of the model first.
+- ``family``: the best of the family (bases, parallel, overlapping, successive blocks, bisections)
+  by the gap model;
+- ``family, measured``: of the eight best by the gap model, the one that measures best on the half
+  that plans are chosen on; and the same with boundaries from an estimate for its order;
+- ``searched``: the best of the family, of a plan gap by gap, and of local search from the best
+  three, by the gap model alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from common import write_result
 
-from schedopt.data import Windows, generator, load_windows
-from schedopt.estimators import estimate
-from schedopt.estimators.gaps import GapSums, probe_gaps, varied_orders
+from schedopt.data import Windows, load_windows
+from schedopt.estimators import estimate, estimate_gaps
 from schedopt.evaluation import evaluate
 from schedopt.models import load_model
 from schedopt.samplers import SchedulePolicy
 from schedopt.schedule import Order, UnmaskingSchedule
-from schedopt.solvers import solve_blocks
-from schedopt.solvers.orders import Plan, improve_order, search_orders
+from schedopt.solvers import Plan, family_surfaces, find_order, rank_surfaces, solve_blocks
 
 LENGTH, CONTEXT = 128, 128
 BUDGETS = (4, 8, 16, 32, 64)
 BLOCKS = (64, 32, 16)
+SHORTLIST = 8
 DILATED = Order("dilated", base=2)
 
 
 class Study:
-    """Passes on the first half of the documents, and the gap model they give so far."""
+    """The half of the documents that plans are chosen on, and the gap model fitted to it."""
 
-    def __init__(self, model: Any, windows: Windows, passes: int, batch: int) -> None:
-        self.model, self.windows, self.batch, self.used = model, windows, batch, 0
-        rng = generator(0, passes)
-        known = rng.permutation(np.arange(passes) * LENGTH // passes)
-        self.sums = self._probe(varied_orders(LENGTH, passes, rng), known)
+    def __init__(self, denoiser: Any, windows: Windows, args: argparse.Namespace) -> None:
+        self.denoiser, self.windows, self.batch = denoiser, windows, args.batch
+        self.model = estimate_gaps(denoiser, windows, passes=args.passes, batch=args.batch)
+        self.surfaces = family_surfaces(self.model)
 
-    def _probe(self, orders: Any, known: Any) -> GapSums:
-        self.used += len(known)
-        return probe_gaps(
-            self.model, self.windows, orders=orders, known=known, seed=self.used, batch=self.batch
-        )
-
-    def gap_model(self, sums: GapSums | None = None) -> Any:
-        return (self.sums if sums is None else sums).solve(LENGTH, has_context=True)
-
-    def passes_of(self, plan: Plan, passes: int) -> GapSums:
-        """Sums of passes with the known sets of a plan's own steps."""
-        schedule = plan.solution.schedule
-        positions = np.asarray(schedule.order.permutation_for(LENGTH))
-        known = np.resize(schedule.boundaries[:-1], passes)
-        return self._probe(np.tile(positions, (passes, 1)), known)
+    def best(self, plans: Sequence[Plan]) -> Plan:
+        """The plan of least measured NLL."""
+        schedules = [plan.solution.schedule for plan in plans]
+        scores = evaluate(self.denoiser, self.windows, schedules, batch_size=self.batch)
+        return plans[int(np.argmin([score.nll.value for score in scores]))]
 
 
 def solved(study: Study, order: Order, budget: int, passes: int, block: int = LENGTH) -> Any:
@@ -74,7 +64,7 @@ def solved(study: Study, order: Order, budget: int, passes: int, block: int = LE
     key = (order, block)
     if key not in CACHE:
         CACHE[key] = estimate(
-            study.model,
+            study.denoiser,
             study.windows,
             order=order,
             block_length=block,
@@ -102,29 +92,15 @@ def plans_for(study: Study, budget: int, args: argparse.Namespace) -> list[tuple
                 "dilated, base 2",
                 solved(study, DILATED, budget, args.passes, block),
             )
-    model = study.gap_model()
-    best = search_orders(model, steps=budget)[0]
-    add("family, gap model", best.name, best.solution)
-    order = best.solution.schedule.order
-    add("family, own estimate", best.name, solved(study, order, budget, args.passes))
-    sums, plan = study.sums, best
-    for number in range(args.rounds + 1):
-        plan = improve_order(model, plan)
-        add(f"improved, round {number}", plan.name, plan.solution)
-        if number < args.rounds:
-            sums = sums + study.passes_of(plan, args.passes // 4)
-            model = study.gap_model(sums)
-            plan = min(
-                (again(model, p) for p in (plan, search_orders(model, steps=budget)[0])),
-                key=lambda p: p.nll,
-            )
+    ranked = rank_surfaces(study.surfaces, steps=budget)
+    add("family", ranked[0].name, ranked[0].solution)
+    best = study.best(ranked[:SHORTLIST])
+    add("family, measured", best.name, best.solution)
+    own = solved(study, best.solution.schedule.order, budget, args.passes)
+    add("family, own estimate", best.name, own)
+    searched = find_order(study.model, steps=budget, surfaces=study.surfaces)
+    add("searched", searched.name, searched.solution)
     return found
-
-
-def again(model: Any, plan: Plan) -> Plan:
-    """The same order under another model."""
-    order = plan.solution.schedule.order
-    return search_orders(model, steps=plan.solution.schedule.steps, family={plan.name: order})[0]
 
 
 def main() -> None:
@@ -133,7 +109,6 @@ def main() -> None:
     parser.add_argument("--name", default="tiny")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--passes", type=int, default=16384)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budgets", type=int, nargs="+", default=BUDGETS)
     parser.add_argument("--windows", type=int, help="use only so many windows of the text")
     parser.add_argument("--batch", type=int, default=64)
@@ -144,8 +119,8 @@ def main() -> None:
     model = load_model(args.model, device=args.device)
     windows, about = load_windows(model, length=LENGTH, context=CONTEXT, limit=args.windows)
     chosen_on, measured_on = windows.split(0.5, seed=args.seed)
-    study = Study(model, chosen_on, args.passes, args.batch)
-    print(f"{study.used} passes after {time.monotonic() - started:.0f} s", flush=True)
+    study = Study(model, chosen_on, args)
+    print(f"gap model after {time.monotonic() - started:.0f} s", flush=True)
     rows = []
     for budget in args.budgets:
         plans = plans_for(study, budget, args)
@@ -184,7 +159,6 @@ def main() -> None:
             "data": about,
             "windows": {"chosen": len(chosen_on), "measured": len(measured_on)},
             "passes": args.passes,
-            "rounds": args.rounds,
             "seed": args.seed,
             "rows": rows,
         },

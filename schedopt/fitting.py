@@ -24,8 +24,14 @@ from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from schedopt.solution import Solution
 from schedopt.solvers import check_steps, loss_of_blocks, solve_blocks
-from schedopt.solvers.orders import Plan, improve_order, predicted_surface, search_orders
+from schedopt.solvers.orders import (
+    family_surfaces,
+    predicted_surface,
+    rank_surfaces,
+    search_orders,
+)
 from schedopt.solvers.robust import solve_uncertain
+from schedopt.solvers.search import find_order
 from theory.orders import pipelined_order
 
 Progress = Callable[[int, int], None]
@@ -33,7 +39,9 @@ Measure = InformationCurve | OrderSurface
 
 LEAST_AUTO_BLOCK: Final = 8
 LEAST_WINDOWS: Final = 8
-SHORTLIST: Final = 4  # plans that are measured when order and blocks are chosen together
+WORTH_A_LOOK: Final = 1.05  # predicted NLL over the least; gap models are off by 1 to 3 per cent
+PROMISING: Final = 4  # of a family of orders, by the gap model; each is measured
+DILATED: Final = Order("dilated", base=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,27 +143,20 @@ def _describe(order: Order, block: int, length: int) -> str:
     return f"{order.name}{base}{blocks}"
 
 
-def _promising(gaps: GapModel, best: Plan, length: int, steps: int) -> list[tuple[str, Order, int]]:
-    """Name, order and block length of plans worth an estimate of their own.
+def _dilated_plans(gaps: GapModel, length: int, steps: int, least: float) -> list[int]:
+    """Block lengths at which the dilated order is worth an estimate: the whole, and the best other.
 
-    The dilated order in one block and in the blocks that the gap model likes best, and the order
-    that it likes best of all.
+    Not the other where the gap model expects much more than the least NLL of it.
     """
-    dilated = Order("dilated", base=2)
-    chosen = {_describe(dilated, length, length): (dilated, length)}
-    blocks = {
-        b: Order("explicit", permutation=pipelined_order(length, block=b, lag=1.0))
-        for b in block_lengths(length, "auto", steps)
-        if b < length
+    blocks = [b for b in block_lengths(length, "auto", steps) if b < length]
+    if not blocks:
+        return [length]
+    successive = {
+        str(b): Order("explicit", permutation=pipelined_order(length, block=b, lag=1.0))
+        for b in blocks
     }
-    if blocks:
-        family = {str(b): order for b, order in blocks.items()}
-        block = int(search_orders(gaps, steps=steps, family=family)[0].name)
-        chosen[_describe(dilated, block, length)] = (dilated, block)
-    order = best.solution.schedule.order
-    if order != dilated and order not in blocks.values():
-        chosen[best.name] = (order, length)
-    return [(name, *plan) for name, plan in chosen.items()]
+    best = search_orders(gaps, steps=steps, family=successive)[0]
+    return [length, int(best.name)] if best.nll <= WORTH_A_LOOK * least else [length]
 
 
 def fit(
@@ -259,8 +260,10 @@ def fit(
     chosen_on, checked_on = windows.split(0.5, seed=seed)
     together = order is None and block_length is None and steps is not None
     tried = block_lengths(length, block_length, steps or length)
-    choices = SHORTLIST if together else len(tried)
-    tally = _Tally(progress, passes, parts=choices * (2 if choices > 1 else 1) + 2)
+    # Together: a gap model and two estimates, then these two, the promising and the searched plan.
+    made = 3 if together else len(tried)
+    compared = 3 + PROMISING if together else len(tried) if len(tried) > 1 else 0
+    tally = _Tally(progress, passes, parts=made + compared + 2)
 
     def measure(on: Windows, order: Order, block: int, offset: int) -> Measure:
         return estimate(
@@ -288,25 +291,29 @@ def fit(
     plans: list[tuple[str, Solution, Measure]] = []
     if together and steps is not None:
         gaps = estimate_gaps(denoiser, chosen_on, passes=passes, seed=seed, progress=tally.part())
-        ranked = search_orders(gaps, steps=steps)
-        for name, fixed, block in _promising(gaps, ranked[0], length, steps):
-            plans.append((name, *solved(fixed, block)))
-        improved = improve_order(gaps, ranked[0])
-        if improved is not ranked[0] and robust is None:
-            surface = predicted_surface(gaps, improved.solution.schedule.order)
-            plans.append((improved.name, improved.solution, surface))
+        surfaces = family_surfaces(gaps)
+        ranked = rank_surfaces(surfaces, steps=steps)
+        for block in _dilated_plans(gaps, length, steps, ranked[0].nll):
+            plans.append((_describe(DILATED, block, length), *solved(DILATED, block)))
+        others = [plan for plan in ranked[:PROMISING] if plan.solution.schedule.order != DILATED]
+        searched = find_order(gaps, steps=steps, surfaces=surfaces)
+        if searched.name not in surfaces:
+            others.append(searched)
+        for plan in others if robust is None else []:  # a gap model has no standard errors
+            surface = predicted_surface(gaps, plan.solution.schedule.order)
+            plans.append((plan.name, plan.solution, surface))
     else:
-        fixed = Order("dilated", base=2) if order is None else order
+        fixed = DILATED if order is None else order
         for block in tried:
             plans.append((_describe(fixed, block, length), *solved(fixed, block)))
-    tally.finish(choices)
+    tally.finish(made)
     scores: list[SamplerScore | None] = [None]
     if len(plans) > 1:
         # Plans differ by less than texts do, so all are compared on the same text.
         cost = max(solution.schedule.total_steps(length) for _, solution, _ in plans)
         on = chosen_on.at_most(max(LEAST_WINDOWS, passes // cost))
         scores = [score(on, solution.schedule, 1.0) for _, solution, _ in plans]
-        tally.finish(2 * choices)
+    tally.finish(made + compared)
     candidates = [Candidate(*plan, score) for plan, score in zip(plans, scores, strict=True)]
     candidates.sort(key=lambda c: 0.0 if c.score is None else c.score.nll.value)
     best = candidates[0]

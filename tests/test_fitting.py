@@ -222,7 +222,9 @@ def repeating_oracle() -> tuple[TableLaw, LawDenoiser, Windows]:
 
 
 def test_the_plan_that_measures_best_is_chosen() -> None:
-    denoiser, windows = oracle(CHAIN)
+    chain = MarkovChain(16, np.array([[0.9, 0.1], [0.3, 0.7]]))
+    denoiser = LawDenoiser(chain)
+    windows = Windows.independent(denoiser.draw(800, np.random.default_rng(0)))
     found = fit(denoiser, windows, steps=3, passes=600)
     names = [candidate.name for candidate in found.candidates]
     assert "dilated, base 2" in names
@@ -234,8 +236,6 @@ def test_the_plan_that_measures_best_is_chosen() -> None:
     on = chosen_on.at_most(600 // 3)
     scores = evaluate(denoiser, on, [c.solution.schedule for c in found.candidates])
     assert [s.nll.value for s in scores] == sorted(s.nll.value for s in scores)
-    again = fit(denoiser, windows, steps=3, passes=600)
-    assert again.schedule == found.schedule
 
 
 def test_chosen_together_it_is_no_worse_than_the_dilated_order() -> None:
@@ -406,8 +406,9 @@ def test_losses_that_no_schedule_meets(block_length: int | None) -> None:
 def test_a_frontier_is_what_fits_promise() -> None:
     """More steps never promise more loss."""
     denoiser, windows = oracle(CHAIN)
-    promised = [fit(denoiser, windows, steps=k, passes=256).solution.loss for k in range(1, 9)]
+    fits = [fit(denoiser, windows, order=DILATED, steps=k, passes=256) for k in range(1, 9)]
+    promised = [found.solution.loss for found in fits]
     assert promised == sorted(promised, reverse=True)
-    measure = fit(denoiser, windows, steps=1, passes=256).measure
+    measure = fits[0].measure
     assert promised == pytest.approx(losses(measure).tolist())
     assert promised[-1] == 0.0
