@@ -40,6 +40,7 @@ Measure = InformationCurve | OrderSurface
 LEAST_AUTO_BLOCK: Final = 8
 LEAST_WINDOWS: Final = 8
 WORTH_A_LOOK: Final = 1.05  # predicted NLL over the least; gap models are off by 1 to 3 per cent
+SURE: Final = 2.0  # standard errors by which a plan must measure better than the plain one
 PROMISING: Final = 4  # of a family of orders, by the gap model; each is measured
 DILATED: Final = Order("dilated", base=2)
 
@@ -76,7 +77,8 @@ class Fit:
         uniform_regret: The same for equal step sizes.
         nll: Sampler NLL of the schedule on those documents, nats for the whole sequence.
         checked_documents: How many documents the loss, the NLL and the regret are from.
-        candidates: Best of each order and block length that was measured, best first.
+        candidates: Best of each order and block length that was measured; the one chosen first,
+            the others by their measured NLL.
         length: Positions sampled.
         context: Known tokens before them.
         provenance: What a schedule file says of all this.
@@ -101,8 +103,8 @@ class Fit:
     def behind(self, candidate: Candidate) -> Measured:
         """How much more NLL a candidate had than the one chosen, nats for the whole sequence.
 
-        On the windows among which it was chosen, which flatter the winner; 0 where there was
-        nothing to compare.
+        On the windows among which it was chosen; below 0 where it measured better, but not surely
+        so, and 0 where there was nothing to compare.
         """
         best = self.candidates[0].score
         if candidate.score is None or best is None:
@@ -159,6 +161,22 @@ def _dilated_plans(gaps: GapModel, length: int, steps: int, least: float) -> lis
     return [length, int(best.name)] if best.nll <= WORTH_A_LOOK * least else [length]
 
 
+def _ranked(candidates: list[Candidate], *, prefer_first: bool) -> list[Candidate]:
+    """Least measured NLL first; or the first candidate where no other is surely better.
+
+    The more plans are measured, the luckier is the best of them: without a difference of twice its
+    standard error the plain one is kept.
+    """
+    plain = candidates[0]
+    ranked = sorted(candidates, key=lambda c: 0.0 if c.score is None else c.score.nll.value)
+    if prefer_first and plain.score is not None and ranked[0].score is not None:
+        ahead = plain.score.minus(ranked[0].score)
+        if ahead.value <= SURE * ahead.stderr:
+            ranked.remove(plain)
+            ranked.insert(0, plain)
+    return ranked
+
+
 def fit(
     model: str | Path | Denoiser = "tiny",
     data: str | Path | Windows | None = None,
@@ -191,7 +209,8 @@ def fit(
         block_length: Positions of one block, or ``"auto"`` to try the divisors of the length and
             keep the best for the budget. Where neither it nor the order is given, and the budget
             is one of steps, order, blocks and boundaries are chosen together: a gap model picks
-            a few plans, and the one that measures best is kept.
+            a few plans, and one that measures better than the dilated order in one block, by
+            twice the standard error of the difference, is kept.
         order: Where it is given alone, the block is the whole length; where the block length is
             given alone, the order is dilated with base 2.
         steps: Forward passes for the whole length; length / 8 where neither budget is given.
@@ -315,7 +334,7 @@ def fit(
         scores = [score(on, solution.schedule, 1.0) for _, solution, _ in plans]
     tally.finish(made + compared)
     candidates = [Candidate(*plan, score) for plan, score in zip(plans, scores, strict=True)]
-    candidates.sort(key=lambda c: 0.0 if c.score is None else c.score.nll.value)
+    candidates = _ranked(candidates, prefer_first=together)
     best = candidates[0]
     schedule, blocks = best.solution.schedule, length // best.solution.schedule.length
 

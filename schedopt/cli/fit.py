@@ -190,7 +190,8 @@ def _lines(found: Fit) -> Iterator[str]:
         behind = found.behind(second)
         yield (
             f"plan         {best.name}; runner-up {second.name}, "
-            f"{nats(behind.value)} ± {nats(behind.stderr)} nats behind"
+            f"{nats(abs(behind.value))} ± {nats(behind.stderr)} nats "
+            + ("behind" if behind.value >= 0.0 else "ahead, which may be chance")
         )
         yield ""
         cells = [
