@@ -208,9 +208,9 @@ def fit(
         part: As ``load_windows``; every document by default.
         block_length: Positions of one block, or ``"auto"`` to try the divisors of the length and
             keep the best for the budget. Where neither it nor the order is given, and the budget
-            is one of steps, order, blocks and boundaries are chosen together: a gap model picks
-            a few plans, and one that measures better than the dilated order in one block, by
-            twice the standard error of the difference, is kept.
+            is one of steps and not robust, order, blocks and boundaries are chosen together: a
+            gap model picks a few plans, and one that measures better than the dilated order in
+            one block, by twice the standard error of the difference, is kept.
         order: Where it is given alone, the block is the whole length; where the block length is
             given alone, the order is dilated with base 2.
         steps: Forward passes for the whole length; length / 8 where neither budget is given.
@@ -269,7 +269,7 @@ def fit(
     if steps is not None and max_loss is not None:
         raise UsageError(f"need one of steps and max_loss, got {steps=} and {max_loss=}")
     if robust is not None and steps is None:
-        raise UsageError("a robust fit needs a budget of steps", hint="give --steps")
+        raise UsageError("a robust fit needs a budget of steps", hint="--steps, not --max-loss")
     if block_length == "auto" and steps is None:
         raise UsageError("block length auto needs a budget of steps", hint="give --steps")
     block = block_length if isinstance(block_length, int) else length
@@ -277,7 +277,9 @@ def fit(
         check_steps(steps, block, blocks_of(windows, block))
     check_effort(smoothing, passes, block)
     chosen_on, checked_on = windows.split(0.5, seed=seed)
-    together = order is None and block_length is None and steps is not None
+    together = (
+        order is None and block_length is None and steps is not None and robust is None
+    )  # a gap model has no standard errors
     tried = block_lengths(length, block_length, steps or length)
     # Together: a gap model and two estimates, then these two, the promising and the searched plan.
     made = 3 if together else len(tried)
@@ -318,7 +320,7 @@ def fit(
         searched = find_order(gaps, steps=steps, surfaces=surfaces)
         if searched.name not in surfaces:
             others.append(searched)
-        for plan in others if robust is None else []:  # a gap model has no standard errors
+        for plan in others:
             surface = predicted_surface(gaps, plan.solution.schedule.order)
             plans.append((plan.name, plan.solution, surface))
     else:

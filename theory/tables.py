@@ -63,7 +63,8 @@ def as_table(values: ArrayLike) -> Floats:
     total = float(table.sum())
     if not abs(total - 1.0) <= SUM_TOLERANCE:
         raise ValueError(
-            f"the table sums to {total!r}, need 1 within {SUM_TOLERANCE}: divide it by its sum"
+            f"the table sums to {total!r}, need 1 within {SUM_TOLERANCE}: "
+            "divide it by its sum in float64"
         )
     table /= total
     return table

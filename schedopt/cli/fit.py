@@ -48,8 +48,8 @@ def add_parser(verbs: Verbs) -> None:
         "--block-length",
         type=whole_or_auto,
         metavar="N",
-        help="of the schedule, or auto for the best; with neither it nor --order, order, block "
-        "length and step sizes are chosen together",
+        help="of the schedule, or auto for the best; where neither it nor --order, --max-loss or "
+        "--robust is given, order, block length and step sizes are chosen together",
     )
     add_robust(parser)
     add_passes(parser)
@@ -107,7 +107,7 @@ def run(args: Namespace) -> int:
             "warning: on the documents that it was checked with, equal sizes lose less than these; "
             f"more passes than --passes {args.passes} choose better ones",
         )
-    emit(args, _document(found, provenance), _lines(found))
+    emit(args, _document(found, provenance), _lines(found, robust=args.robust))
     return 0
 
 
@@ -163,7 +163,7 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
     )
 
 
-def _lines(found: Fit) -> Iterator[str]:
+def _lines(found: Fit, *, robust: bool) -> Iterator[str]:
     solution, schedule = found.solution, found.schedule
     for sizes in schedule.blocks or (schedule.step_sizes,):
         yield f"step sizes   {sizes_text(sizes)}"
@@ -177,7 +177,8 @@ def _lines(found: Fit) -> Iterator[str]:
         f"position a step, on {found.checked_documents} held-out documents"
     )
     yield (
-        f"fitted loss  {nats(solution.loss)} nats in the estimate that it was chosen by; "
+        f"fitted loss  {nats(solution.loss)} nats in the "
+        f"{'worst case of the band around the ' if robust else ''}estimate that it was chosen by; "
         f"{solution.status.value}"
     )
     yield f"nll          {nats(found.nll.value)} ± {nats(found.nll.stderr)} nats"

@@ -132,7 +132,7 @@ def _taken_as_exact(args: Namespace, measure: Measure) -> _Found:
 
     solution = solve(measure, steps=args.steps, max_loss=args.max_loss)
     kind = "curve" if isinstance(measure, InformationCurve) else "surface"
-    return _Found(solution, assumes=f"the {kind} is exact")
+    return _Found(solution, assumes=f"if the {kind} is exact")
 
 
 def _at_worst(args: Namespace, measure: Measure, confidence: float) -> _Found:
@@ -167,7 +167,7 @@ def _with_models(args: Namespace, measures: list[Measure], digests: list[str]) -
     ]
     return _Found(
         solution,
-        assumes="the measures are exact",
+        assumes="if the measures are exact",
         over=f"one position a step of {args.measure[heaviest]}",
         reference=heaviest,
         fields={
