@@ -25,6 +25,7 @@ from schedopt.sizes import uniform_sizes
 from schedopt.solution import Solution
 from schedopt.solvers import check_steps, loss_of_blocks, solve_blocks
 from schedopt.solvers.orders import (
+    LEAST_BLOCK,
     family_surfaces,
     predicted_surface,
     rank_surfaces,
@@ -37,9 +38,10 @@ from theory.orders import pipelined_order
 Progress = Callable[[int, int], None]
 Measure = InformationCurve | OrderSurface
 
-LEAST_AUTO_BLOCK: Final = 8
 LEAST_WINDOWS: Final = 8
-WORTH_A_LOOK: Final = 1.05  # predicted NLL over the least; gap models are off by 1 to 3 per cent
+WORTH_A_LOOK: Final = (
+    1.05  # predicted NLL over the least: a prediction excludes only what is far behind
+)
 SURE: Final = 2.0  # standard errors by which a plan must measure better than the plain one
 PROMISING: Final = 4  # of a family of orders, by the gap model; each is measured
 DILATED: Final = Order("dilated", base=2)
@@ -135,7 +137,7 @@ def block_lengths(length: int, block_length: int | Literal["auto"] | None, steps
     return [
         b
         for b in range(length, 0, -1)
-        if length % b == 0 and (b >= LEAST_AUTO_BLOCK or b == length) and length // b <= steps
+        if length % b == 0 and (b >= LEAST_BLOCK or b == length) and length // b <= steps
     ]
 
 

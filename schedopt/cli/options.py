@@ -145,7 +145,9 @@ def robust_confidence(args: Namespace) -> float | None:
     """
     if args.confidence is not None and not args.robust:
         raise UsageError("--confidence is that of --robust, which is not given")
-    return (0.95 if args.confidence is None else args.confidence) if args.robust else None
+    from schedopt.solvers.robust import CONFIDENCE
+
+    return (CONFIDENCE if args.confidence is None else args.confidence) if args.robust else None
 
 
 def load_schedule(path: str) -> ScheduleFile:

@@ -28,6 +28,7 @@ from schedopt.estimators.gap_features import FeatureTables, features
 from schedopt.estimators.nonnegative import nonnegative
 from schedopt.estimators.probe import BATCH, Probes, Progress, blocks_of, probe
 from schedopt.models.denoiser import Denoiser
+from schedopt.solvers.orders import BASES, LEAST_BLOCK
 from theory.orders import pipelined_order
 
 Floats = NDArray[np.float64]
@@ -36,8 +37,6 @@ Bools = NDArray[np.bool_]
 
 CHUNK: Final = 2**14  # rows of features held at once
 LOOKUPS: Final = 2**20  # predictions made at once
-BASES: Final = (2, 3, 4)
-LEAST_BLOCK: Final = 8
 MASKS_PER_UNIT: Final = 8  # a unit is one block of one window
 
 
