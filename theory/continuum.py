@@ -74,7 +74,7 @@ def step_density(curve: ArrayLike, steps: int) -> Floats:
         free = (density < 1.0) & (tier > 0.0)
         while np.any(free):
             density[free] = tier[free] * (left / float(nearest[free] @ tier[free]))
-            full = free & (density >= 1.0)
+            full = free & (density > 1.0)
             if not np.any(full):
                 return density
             density[full] = 1.0
