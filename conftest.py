@@ -2,4 +2,6 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("triton") else ["theory/enumeration/cuda.py"]
+KERNELS = ["theory/enumeration/cuda.py", "schedopt/models/head_cuda.py"]
+
+collect_ignore = [] if find_spec("triton") else KERNELS

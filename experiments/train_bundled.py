@@ -30,7 +30,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from schedopt.models.transformer import ARCHITECTURE, LLaDA, LLaDAConfig
+from schedopt.models.families.llada import published
+from schedopt.models.transformer import Transformer, TransformerConfig
 
 EOS_ID, MASK_ID, VOCAB_SIZE = 256, 257, 258
 WINDOW = 256  # bytes the models see at once
@@ -53,18 +54,19 @@ class Recipe:
     muon_lr: float = 0.02
     adam_lr: float = 3e-3
 
-    def config(self) -> LLaDAConfig:
-        return LLaDAConfig(
-            d_model=self.d_model,
-            n_layers=self.n_layers,
-            n_heads=self.n_heads,
-            n_kv_heads=self.n_heads,
-            mlp_hidden_size=self.mlp_hidden_size,
+    def config(self) -> TransformerConfig:
+        return TransformerConfig(
             vocab_size=VOCAB_SIZE,
-            max_sequence_length=WINDOW,
+            hidden_size=self.d_model,
+            num_hidden_layers=self.n_layers,
+            num_attention_heads=self.n_heads,
+            num_key_value_heads=self.n_heads,
+            head_dim=self.d_model // self.n_heads,
+            intermediate_size=self.mlp_hidden_size,
+            max_position_embeddings=WINDOW,
             rope_theta=10000.0,
-            mask_token_id=MASK_ID,
-            eos_token_id=EOS_ID,
+            rms_norm_eps=1e-5,
+            rope_full_precision=True,
         )
 
 
@@ -246,7 +248,7 @@ def draw_masks(
     return scored | right, scored / counts[:, None]
 
 
-def held_out_bits(network: LLaDA, windows: Tensor, seed: int) -> tuple[float, float]:
+def held_out_bits(network: Transformer, windows: Tensor, seed: int) -> tuple[float, float]:
     """Held-out bits per byte, any order, uniform over masked counts, with its standard error."""
     generator = torch.Generator(device=windows.device).manual_seed(seed)
     count, length = windows.shape
@@ -268,31 +270,31 @@ def held_out_bits(network: LLaDA, windows: Tensor, seed: int) -> tuple[float, fl
 # ---------------------------------------------------------------- training
 
 
-def initialise(network: LLaDA, generator: torch.Generator) -> None:
+def initialise(network: Transformer, generator: torch.Generator) -> None:
     for name, parameter in network.named_parameters():
         if parameter.ndim < 2:
             continue
-        if name.endswith(("attn_out.weight",)) or (".blocks." in name and "ff_out" in name):
+        if name.endswith(("o_proj.weight", "down_proj.weight")):
             torch.nn.init.zeros_(parameter)  # each residual branch starts silent
         else:
-            std = 0.02 if "wte" in name else parameter.shape[1] ** -0.5
+            std = 0.02 if "embed" in name else parameter.shape[1] ** -0.5
             torch.nn.init.normal_(parameter, std=std, generator=generator)
 
 
 def train_one(
     recipe: Recipe, train: Tensor, windows: Tensor, seconds: float, seed: int, smoke: bool
-) -> tuple[LLaDA, dict[str, object]]:
+) -> tuple[Transformer, dict[str, object]]:
     device = train.device
     started = time.monotonic()
     generator = torch.Generator(device=device).manual_seed(seed)
-    network = LLaDA(recipe.config()).to(device)
+    network = recipe.config().build().to(device)
     initialise(network, generator)
     if device.type == "cuda":
         for module in network.modules():
             if type(module).__name__ == "Block":
                 module.compile(dynamic=False)
-    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and ".blocks." in n]
-    others = [p for n, p in network.named_parameters() if not (p.ndim == 2 and ".blocks." in n)]
+    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
+    others = [p for n, p in network.named_parameters() if p.ndim < 2 or not n.startswith("layers.")]
     optimisers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(matrices, lr=recipe.muon_lr, momentum=0.95, weight_decay=0.01),
         torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
@@ -341,7 +343,7 @@ def train_one(
     bits, stderr = held_out_bits(network, windows, seed=1)
     record: dict[str, object] = {
         "parameters": sum(p.numel() for p in network.parameters()),
-        "flops_per_256_byte_pass": network.config.flops(WINDOW),
+        "flops_per_256_byte_pass": network.flops(WINDOW),
         "steps": step,
         "tokens": step * recipe.batch_tokens,
         "seconds": round(time.monotonic() - started, 1),
@@ -355,10 +357,10 @@ def train_one(
     return network, record
 
 
-def published_config(config: LLaDAConfig) -> dict[str, object]:
+def published_config(config: TransformerConfig) -> dict[str, object]:
     """The config with the fields and fixed options that LLaDA publishes."""
     return {
-        "architectures": [ARCHITECTURE],
+        "architectures": ["LLaDAModelLM"],
         "model_type": "llada",
         "activation_type": "silu",
         "alibi": False,
@@ -366,22 +368,22 @@ def published_config(config: LLaDAConfig) -> dict[str, object]:
         "bias_for_layer_norm": False,
         "block_group_size": 1,
         "block_type": "llama",
-        "d_model": config.d_model,
+        "d_model": config.hidden_size,
         "embedding_size": config.vocab_size,
-        "eos_token_id": config.eos_token_id,
+        "eos_token_id": EOS_ID,
         "include_bias": False,
         "include_qkv_bias": False,
         "input_emb_norm": False,
         "layer_norm_type": "rms",
         "layer_norm_with_affine": True,
-        "mask_token_id": config.mask_token_id,
-        "max_sequence_length": config.max_sequence_length,
-        "mlp_hidden_size": config.mlp_hidden_size,
+        "mask_token_id": MASK_ID,
+        "max_sequence_length": config.max_position_embeddings,
+        "mlp_hidden_size": config.intermediate_size,
         "multi_query_attention": None,
-        "n_heads": config.n_heads,
-        "n_kv_heads": config.n_kv_heads,
-        "n_layers": config.n_layers,
-        "pad_token_id": config.eos_token_id,
+        "n_heads": config.num_attention_heads,
+        "n_kv_heads": config.num_key_value_heads,
+        "n_layers": config.num_hidden_layers,
+        "pad_token_id": EOS_ID,
         "rms_norm_eps": config.rms_norm_eps,
         "rope": True,
         "rope_full_precision": True,
@@ -389,7 +391,7 @@ def published_config(config: LLaDAConfig) -> dict[str, object]:
         "scale_logits": False,
         "torch_dtype": "float16",
         "vocab_size": config.vocab_size,
-        "weight_tying": config.weight_tying,
+        "weight_tying": config.tie_word_embeddings,
     }
 
 
@@ -415,7 +417,8 @@ def train_all(args: argparse.Namespace) -> None:
         }
         folder = Path(args.out) / recipe.name
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.half().contiguous().cpu() for k, v in network.state_dict().items()}
+        tensors = network.state_dict().items()
+        weights = {published(k): v.half().contiguous().cpu() for k, v in tensors}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         write_json(folder / "config.json", published_config(network.config))
         write_json(folder / "tokenizer_config.json", {"tokenizer_class": "ByteTokenizer"})

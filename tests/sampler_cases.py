@@ -11,7 +11,7 @@ from strategies import random_table
 from torch import Tensor
 
 from schedopt.models import LawDenoiser, NetworkDenoiser
-from schedopt.models.transformer import LLaDA, LLaDAConfig
+from schedopt.models.transformer import TransformerConfig
 from schedopt.samplers import Policy, SchedulePolicy, Unmasked, policy_for, unmask
 from schedopt.samplers.fills import true_tokens
 from schedopt.schedule import Order, UnmaskingSchedule
@@ -76,10 +76,19 @@ def random_network(*, vocab_size: int, seed: int = 0) -> NetworkDenoiser:
     """A small network with random weights, its last token the mask; float64, so that sums are
     exact enough to compare."""
     torch.manual_seed(seed)
-    config = LLaDAConfig(
-        d_model=16, n_layers=2, n_heads=2, n_kv_heads=2, mlp_hidden_size=32, vocab_size=vocab_size
+    config = TransformerConfig(
+        vocab_size=vocab_size,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=8,
+        intermediate_size=32,
+        max_position_embeddings=4096,
+        rope_theta=500000.0,
+        rms_norm_eps=1e-5,
     )
-    network = LLaDA(config).to(torch.float64)
+    network = config.build().to(torch.float64)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return NetworkDenoiser(

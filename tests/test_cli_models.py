@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import schedopt
 from schedopt.cli.options import PASSES
 from schedopt.curve import InformationCurve
+from schedopt.data import read_corpus
 from schedopt.files import (
     CurveFile,
     Prediction,
@@ -26,7 +27,9 @@ from schedopt.files import (
     read_surface,
     write,
 )
-from schedopt.models.load import ASSETS
+from schedopt.models import load_model
+from schedopt.models.checkpoint import Checkpoint
+from schedopt.models.hub import ASSETS
 from schedopt.samplers import GIVEN, sample
 from schedopt.schedule import Order, UnmaskingSchedule
 
@@ -82,6 +85,18 @@ def test_estimate_of_an_order_is_a_surface(tmp_path: Path) -> None:
     assert run("solve", path, "--steps", 4).code == 0
 
 
+def test_estimate_of_one_block() -> None:
+    options = (*ESTIMATE, "--block-length", 8, "--json")
+    mean, first, second = (
+        run(*options, *block).document for block in ((), ("--block", 0), ("--block", 1))
+    )
+    assert first["surface"] != mean["surface"] != second["surface"] != first["surface"]
+    assert [found["provenance"]["estimate"]["block"] for found in (mean, first, second)] == [
+        *(None, 0, 1)
+    ]
+    refused(2, "block", *options, "--block", 2)
+
+
 def test_estimates_depend_on_the_seed_alone(tmp_path: Path) -> None:
     first, again, other = (run(*ESTIMATE, "--json", "--seed", seed).document for seed in (1, 1, 2))
     assert first["surface"] == again["surface"] != other["surface"]
@@ -95,8 +110,10 @@ def test_fit_writes_a_schedule_with_its_prediction(tmp_path: Path) -> None:
     done = run(*FIT, "--steps", 4, "-o", path, "--measure", measure, "--json")
     assert done.code == 0
     found, file = done.document, load(path)
-    wrote, warnings = done.err.splitlines()[:2], done.err.splitlines()[2:]
-    assert wrote == [f"wrote {measure}", f"wrote {path}"]
+    wrote, *warnings, usage = done.err.splitlines()[1:]
+    assert done.err.startswith(f"wrote {measure}\n")
+    assert wrote == f"wrote {path}"
+    assert usage.split()[1:3] == ["passes", "of"]
     # Equal sizes that would have done better are told of, and nothing else is.
     assert [line[:9] for line in warnings] == ["warning: "] * (
         found["uniform_regret"] < found["regret"]
@@ -110,6 +127,15 @@ def test_fit_writes_a_schedule_with_its_prediction(tmp_path: Path) -> None:
     assert file.prediction.per == "block"
     assert found["provenance"] == file.provenance
     assert run("validate", path, measure).code == 0
+
+
+def test_fit_on_samples_of_the_model_itself() -> None:
+    options = ("--length", 8, "--passes", 16, "--order", "dilated", "--data", "self")
+    done = run("fit", *options, "--texts", 12, "--context", 0, "--steps", 2, "--json")
+    assert done.code == 0, done.err
+    assert done.document["provenance"]["data"]["name"] == "self"
+    assert done.document["provenance"]["data"]["documents"] == 12
+    refused(2, "texts: 4 are to be drawn, but the data are a file", *FIT, "--texts", 4)
 
 
 def test_fit_without_an_output_writes_schedule_json(tmp_path: Path) -> None:
@@ -151,9 +177,38 @@ def test_defaults_are_those_of_the_functions() -> None:
         assert parameters["smoothing"].default == "smooth"
 
 
-def test_a_loss_that_is_known_too_badly() -> None:
-    done = refused(4, "standard error", *FIT, "--max-stderr", 1e-9)
-    assert "--passes" in done.err
+def test_a_loss_that_is_known_too_badly(tmp_path: Path) -> None:
+    text = tmp_path / "text.jsonl"
+    lines = read_corpus().texts
+    text.write_text("".join(json.dumps({"text": line[:320]}) + "\n" for line in lines[:8]))
+    options = ("--order", "dilated", "--steps", 4, "--data", text, "--target-stderr", 1e-9)
+    done = refused(4, "more than the target 1e-09", *FIT, *options)
+    assert "hint: all 4 held-out documents are used" in done.err
+    done = refused(4, "with standard error", *FIT, *options, "--max-passes", 1000)
+    assert "hint: give about --max-passes" in done.err
+    assert list(tmp_path.iterdir()) == [text]
+
+
+def test_a_loss_that_is_known_well_enough() -> None:
+    options = ("--order", "dilated", "--steps", 4, "--target-stderr", 0.5, "--json")
+    found = run(*FIT, *options).document
+    assert found["stderr"] <= 0.5
+    assert found["passes"] == found["provenance"]["estimate"]["total_passes"]
+
+
+def test_fit_of_blocks_by_themselves(tmp_path: Path) -> None:
+    options = ("--block-length", 8, "--steps", 5, "--per-block", "--measure", tmp_path / "m.json")
+    done = run(*FIT, *options, "--json")
+    assert done.code == 0, done.err
+    schedule = read_schedule(tmp_path / "schedule.json")
+    assert schedule.blocks is not None
+    assert sum(map(len, schedule.blocks)) == 5
+    assert done.document["blocks"] == [list(sizes) for sizes in schedule.blocks]
+    first, second = (read_surface(tmp_path / f"m-{block}.json") for block in range(2))
+    assert (first.conditional_entropy != second.conditional_entropy).any()
+    assert not (tmp_path / "m.json").exists()
+    refused(2, "need the length of the blocks, got None", *FIT, "--per-block")
+    refused(2, "one measure for all blocks", *FIT, *options, "--robust")
 
 
 # sample
@@ -337,7 +392,8 @@ def test_a_surface_is_measured_in_its_order() -> None:
 
 def test_parts_of_a_text_share_no_document(schedule: Path) -> None:
     def documents(part: str) -> int:
-        done = run("evaluate", "--schedule", schedule, "--part", part, "--windows", 500, "--json")
+        options = (*SHORT, "--part", part, "--windows", 500, "--json")
+        done = run("evaluate", "--schedule", schedule, *options)
         count = done.document["documents"]
         assert isinstance(count, int)
         return count
@@ -371,3 +427,27 @@ def test_settings_of_a_file_that_cannot_be(schedule: Path, tmp_path: Path) -> No
     path = tmp_path / "edited.json"
     path.write_text(json.dumps(edited))
     refused(3, "$.provenance.estimate.length: cannot be -32", "evaluate", "--schedule", path)
+
+
+# Where a model runs, where nothing is said
+
+
+def test_on_a_cpu_weights_are_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    model = run(*ESTIMATE, "--json").document["provenance"]["model"]
+    assert (model["device"], model["dtype"]) == ("cpu", "float32")
+    narrow = load_model("tiny", dtype="bfloat16").provenance
+    assert (narrow["device"], narrow["dtype"]) == ("cpu", "bfloat16")
+
+
+def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a pretended one here, which the first use finds out."""
+    if torch.cuda.is_available():
+        assert load_model("tiny", device="auto", dtype="auto").provenance["dtype"] == "float16"
+        return
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    refused(2, "device 'cuda' is not usable here", *ESTIMATE)
+
+
+def test_elsewhere_weights_are_what_the_checkpoint_has() -> None:
+    assert Checkpoint([ASSETS / "tiny" / "model.safetensors"]).dtype == "float16"

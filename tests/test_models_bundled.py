@@ -14,7 +14,7 @@ import torch
 
 from schedopt.data import cut_windows, read_corpus
 from schedopt.models import BUNDLED, Denoiser, load_model
-from schedopt.models.load import ASSETS
+from schedopt.models.hub import ASSETS
 
 RESULTS = Path(__file__).resolve().parent.parent / "experiments" / "results"
 TRAINED: dict[str, dict[str, Any]] = json.loads((RESULTS / "train_bundled.json").read_text())

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import torch
-from checkpoints import PUBLISHED, published, random_weights, write_checkpoint, write_index
+from checkpoints import (
+    FAMILY_CONFIGS,
+    MASK_ID,
+    PUBLISHED,
+    changed,
+    published,
+    random_weights,
+    write_checkpoint,
+    write_index,
+)
 from safetensors.torch import save_file
 from torch import Tensor
 
-from schedopt.errors import InputError, MissingModelError, SchedoptError, UsageError
+from schedopt.errors import (
+    DeviceMemoryError,
+    InputError,
+    MissingModelError,
+    SchedoptError,
+    UsageError,
+)
 from schedopt.models import ByteTokenizer, load_model
-from schedopt.models.transformer import LLaDAConfig
+from schedopt.models import weights as weights_module
+from schedopt.models.checkpoint import Checkpoint, Digest
+from schedopt.models.families import FAMILIES
+from schedopt.models.fields import Fields
+from schedopt.models.weights import memory_of
 
 HEAD = "model.transformer.ff_out.weight"
 NORM = "model.transformer.ln_f.weight"
@@ -76,7 +98,7 @@ def refused(
         ("d_model", ..., "got None"),
         ("n_layers", ..., "got None"),
         ("n_heads", ..., "got None"),
-        ("mlp_hidden_size", ..., "got None"),
+        ("mlp_hidden_size", 0, "got 0"),
         ("vocab_size", ..., "got None"),
         ("max_sequence_length", ..., "got None"),
         ("d_model", 0, "from 1 to 16777216, got 0"),
@@ -94,7 +116,11 @@ def refused(
         ("max_sequence_length", 0, "got 0"),
         ("mask_token_id", -1, "from 0 to 16777216, got -1"),
         ("mask_token_id", "18", "got '18'"),
-        ("eos_token_id", [17], "got [17]"),
+        ("eos_token_id", [], "got []"),
+        ("eos_token_id", [[17]], "got [17]"),
+        ("pruned_heads", {"0": [1]}, "got {'0': [1]}"),
+        ("is_encoder_decoder", True, "got True"),
+        ("quantization_config", {"bits": 4}, "unknown option {'bits': 4}"),
         # Other numbers.
         ("rope_theta", 0, "finite number > 0, got 0"),
         ("rope_theta", -1.0, "got -1.0"),
@@ -118,7 +144,7 @@ def test_configs(field: str, value: object, need: str, tmp_path: Path) -> None:
 def test_numbers_that_json_does_not_have(value: float) -> None:
     """A config may come from elsewhere than a file."""
     with pytest.raises(InputError, match=r"\$.rope_theta: need a finite number > 0"):
-        LLaDAConfig.from_published(published(rope_theta=value))
+        Fields({"rope_theta": value}).positive("rope_theta")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +187,11 @@ def test_fields_without_effect_are_let_through(tmp_path: Path) -> None:
     assert load_model(write_checkpoint(tmp_path, config)).mask_id == 18
 
 
-@pytest.mark.parametrize("value", [..., None, [], "LLaDAModelLM", ["DreamModel"]], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [..., None, [], "LLaDAModelLM", ["BertModel"], [["LLaDAModelLM"]], ["LLaDAModelLM"] * 2, {}],
+    ids=str,
+)
 def test_other_architectures(value: object, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(published(architectures=value)))
     got = "None" if value is ... else repr(value)
@@ -232,10 +262,10 @@ def with_value(value: float) -> Callable[[Tensor], Tensor]:
         (lambda t: t[..., :-1].contiguous(), "need shape (20, 24), got (20, 23)"),
         (lambda t: t.T.contiguous(), "need shape (20, 24), got (24, 20)"),
         (lambda t: t[None], "need shape (20, 24), got (1, 20, 24)"),
-        (lambda t: t.long(), "got torch.int64"),
-        (lambda t: t > 0, "got torch.bool"),
-        (lambda t: t.to(torch.float8_e4m3fn), "got torch.float8_e4m3fn"),
-        (lambda t: t.to(torch.complex64), "got torch.complex64"),
+        (lambda t: t.long(), "need one of F32, F64, BF16, F16, got I64"),
+        (lambda t: t > 0, "got BOOL"),
+        (lambda t: t.to(torch.float8_e4m3fn), "got F8_E4M3"),
+        (lambda t: t.to(torch.complex64), "got C64"),
         (with_value(float("nan")), "need finite numbers, got 20 that are not, the first nan"),
         (with_value(float("inf")), "need finite numbers, got 20 that are not, the first inf"),
         (with_value(float("-inf")), "the first -inf"),
@@ -257,12 +287,44 @@ def test_tensors_that_are_missing_or_too_many(tmp_path: Path) -> None:
     del weights[NORM], weights[HEAD]
     save_file(weights, tmp_path / "model.safetensors")
     refused(tmp_path, f"{tmp_path}: 2 tensors are missing, the first {HEAD!r}")
-    # A tied head is no head, and an untied one must be there.
-    write_checkpoint(tmp_path, published(weight_tying=True))
-    assert HEAD not in random_weights(published(weight_tying=True))
-    load_model(tmp_path)
-    save_file(random_weights(PUBLISHED), tmp_path / "model.safetensors")
-    refused(tmp_path, f"tensor {HEAD!r} has no place")
+
+
+@pytest.mark.parametrize("family", ["llada", "a2d-qwen3", "llada2"])
+def test_tied_heads(family: str, tmp_path: Path) -> None:
+    """A tied head need not be there; where it is, it is the embedding."""
+    field = "weight_tying" if family == "llada" else "tie_word_embeddings"
+    untied, tied = (FAMILY_CONFIGS[family] | {field: value} for value in (False, True))
+    both, weights = random_weights(untied), random_weights(tied)
+    (head,) = both.keys() - weights.keys()
+    (embedding,) = (name for name in weights if "embed" in name or "wte" in name)
+    write_checkpoint(tmp_path, tied, [weights])
+    model = load_model(tmp_path, mask_id=MASK_ID)
+    for same in (weights[embedding].clone(), weights[embedding].bfloat16()):
+        write_checkpoint(tmp_path, tied, [{**weights, head: same}])
+        again = load_model(tmp_path, mask_id=MASK_ID)
+        tokens = torch.arange(9)[None]
+        assert torch.equal(again.logits(tokens), model.logits(tokens))
+    write_checkpoint(tmp_path, tied, [both])
+    refused(tmp_path, f"tensor {head!r}: ", "numbers differ", mask_id=MASK_ID)
+    write_checkpoint(tmp_path, tied, [{**weights, head: both[head][:, :-1].contiguous()}])
+    refused(tmp_path, f"tensor {head!r}: need shape (20, 24), got (20, 23)", mask_id=MASK_ID)
+    write_checkpoint(tmp_path, untied, [weights])
+    refused(tmp_path, f"1 tensors are missing, the first {head!r}", mask_id=MASK_ID)
+
+
+def test_frequencies_that_mdlm_stores(tmp_path: Path) -> None:
+    config = FAMILY_CONFIGS["mdlm"]
+    weights = random_weights(config)
+    name = "backbone.rotary_emb.inv_freq"
+    stored = torch.tensor([1.0, 10000.0**-0.5])
+    tokens = torch.arange(9)[None]
+    write_checkpoint(tmp_path, config, [weights])
+    without = load_model(tmp_path).logits(tokens)
+    for value in (stored, stored.bfloat16(), stored.double()):
+        write_checkpoint(tmp_path, config, [{**weights, name: value}])
+        assert torch.equal(load_model(tmp_path).logits(tokens), without)
+    write_checkpoint(tmp_path, config, [{**weights, name: stored * torch.tensor([1.0, 1.1])}])
+    refused(tmp_path, f"tensor {name!r}: 1 numbers differ")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 3000, -1])
@@ -279,6 +341,19 @@ def test_files_that_are_no_safetensors(tmp_path: Path) -> None:
 
 
 # Shards
+
+
+@pytest.mark.parametrize("family", FAMILY_CONFIGS)
+def test_shards_of_every_family(family: str, tmp_path: Path) -> None:
+    """Tensors of one block, and parts of one fused projection's layer, stand in all of them."""
+    config = FAMILY_CONFIGS[family]
+    items = list(random_weights(config).items())
+    whole, parts = (
+        load_model(write_checkpoint(tmp_path / str(count), config, pieces), mask_id=MASK_ID)
+        for count, pieces in enumerate([None, [dict(items[i::3]) for i in range(3)]])
+    )
+    tokens = torch.tensor([[3, 18, 18, 0]])
+    assert torch.equal(whole.logits(tokens), parts.logits(tokens))
 
 
 def shards() -> list[dict[str, Tensor]]:
@@ -382,3 +457,345 @@ def test_provenance_tells_which_weights(tmp_path: Path) -> None:
         "mask_id": 18,
     }
     assert (first.eos_id, first.vocab_size, first.max_length) == (17, 20, 16)
+
+
+# What every family refuses, and what it does not mind
+
+REFUSED: list[tuple[str, str, Any, str]] = [
+    *(
+        (family, field, value, need)
+        for family in ("dream", "a2d-qwen2", "a2d-qwen3", "illada", "llada-moe", "llada2")
+        for field, value, need in [
+            ("hidden_act", "gelu", "['silu'], got 'gelu'"),
+            ("rope_scaling", {"type": "yarn", "factor": 4.0}, "$.rope_scaling.type: "),
+            ("rope_scaling", {"rope_type": "linear"}, "$.rope_scaling.rope_type: "),
+            ("rope_scaling", {"type": "default", "factor": 2.0}, "$.rope_scaling.factor: "),
+            ("rope_scaling", {"mrope_section": [1]}, "$.rope_scaling.mrope_section: unknown"),
+            ("rope_scaling", "yarn", "need an object, got 'yarn'"),
+            ("rope_parameters", {"rope_theta": 7.0}, "7.0, where the config itself says 50.0"),
+            ("use_sliding_window", True, "got True"),
+            ("layer_types", ["full_attention", "sliding_attention"], "only 'full_attention'"),
+            ("layer_types", "full_attention", "only 'full_attention'"),
+            ("use_mrope", True, "got True"),
+            ("hidden_size", ..., "got None"),
+            ("rope_theta", ..., "got None"),
+            ("rms_norm_eps", ..., "got None"),
+            ("vocab_size", 0, "got 0"),
+            ("max_position_embeddings", None, "got None"),
+            ("num_hidden_layers", 2.0, "got 2.0"),
+            ("num_key_value_heads", 4, "4 does not divide 6 heads"),
+            ("tie_word_embeddings", "yes", "true or false, got 'yes'"),
+            ("partial_rotary_factor", 1.5, "<= 1, got 1.5"),
+            ("partial_rotary_factor", 0.01, "is no even width"),
+            ("n_embd", 24, "unknown option 24"),
+            ("cross_attention", True, "unknown option True"),
+        ]
+    ),
+    ("dream", "head_dim", 6, "need one of [None, 4], got 6"),
+    ("dream", "attention_bias", False, "unknown option False"),
+    ("a2d-qwen3", "head_dim", 9, "need an even width, got 9"),
+    ("a2d-qwen3", "attention_bias", None, "need true or false, got None"),
+    ("illada", "layer_norm_eps", 1e-5, "need one of [None], got 1e-05"),
+    ("illada", "mlp_bias", True, "got True"),
+    ("illada", "pretraining_tp", 2, "got 2"),
+    ("llada-moe", "clip_qkv", 8.0, "got 8.0"),
+    ("llada-moe", "moe_router_score_function", "sigmoid", "got 'sigmoid'"),
+    ("llada-moe", "moe_router_enable_expert_bias", True, "got True"),
+    ("llada-moe", "moe_layer_freq", [1], "need a 0 or 1 for each of 2 layers"),
+    ("llada-moe", "moe_layer_freq", [1, 2], "need a 0 or 1 for each of 2 layers"),
+    ("llada-moe", "num_experts_per_tok", 8, "from 1 to 7, got 8"),
+    ("llada-moe", "shared_expert_intermediate_size", -1, "got -1"),
+    ("llada2", "norm_topk_prob", False, "got False"),
+    ("llada2", "norm_head", True, "got True"),
+    ("llada2", "score_function", "softmax", "got 'softmax'"),
+    ("llada2", "num_nextn_predict_layers", 1, "got 1"),
+    ("llada2", "first_k_dense_replace", 3, "from 0 to 2, got 3"),
+    ("llada2", "intermediate_size", None, "got None"),
+    ("llada2", "n_group", 5, "5 does not divide 12 experts"),
+    ("llada2", "n_group", 12, "from 1 to 6, got 12"),
+    ("llada2", "topk_group", 4, "from 1 to 3, got 4"),
+    ("llada2", "num_experts_per_tok", 9, "$.topk_group: 2 groups hold fewer than 9 experts"),
+    ("llada2", "routed_scaling_factor", 0, "got 0"),
+    ("llada2", "moe_shared_expert_intermediate_size", 7, "got 7"),
+    ("mdlm", "time_conditioning", True, "need false, got true"),
+    ("mdlm", "cond_dim", ..., "got None"),
+    ("mdlm", "n_heads", 5, "hidden_dim 24 needs 5 heads of an even width"),
+    ("mdlm", "scale_by_sigma", True, "unknown option True"),
+]
+
+
+@pytest.mark.parametrize(("family", "field", "value", "need"), REFUSED, ids=str)
+def test_configs_of_other_families(
+    family: str, field: str, value: object, need: str, tmp_path: Path
+) -> None:
+    config = changed(FAMILY_CONFIGS[family], **{field: value})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    where = "" if "$." in need else field
+    refused(tmp_path, f"{tmp_path / 'config.json'}: $.{where}", need, mask_id=MASK_ID)
+
+
+def test_why_a_noise_level_is_refused(tmp_path: Path) -> None:
+    config = FAMILY_CONFIGS["mdlm"] | {"time_conditioning": True}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "noise level" in str(refused(tmp_path, "$.time_conditioning").hint)
+
+
+def test_what_transformers_5_writes(tmp_path: Path) -> None:
+    """The rotary settings in one object, and the dtype under another name."""
+    for family in ("dream", "a2d-qwen3", "llada2"):
+        old = FAMILY_CONFIGS[family]
+        rope = {"rope_theta": 50.0, "rope_type": "default"}
+        if family == "llada2":
+            rope["partial_rotary_factor"] = 0.5
+        gone = ("rope_theta", "rope_scaling", "partial_rotary_factor", "torch_dtype")
+        new = changed(old, **dict.fromkeys(gone, ...)) | {
+            "rope_parameters": rope,
+            "dtype": "bfloat16",
+            "transformers_version": "5.23.0",
+        }
+        models = [
+            load_model(write_checkpoint(tmp_path / str(i), config), mask_id=MASK_ID)
+            for i, config in enumerate((old, new))
+        ]
+        tokens = torch.arange(9)[None]
+        assert torch.equal(models[0].logits(tokens), models[1].logits(tokens))
+
+
+# A config that is written in full, as ``to_dict`` of transformers 4.57 gives it.
+FULL: Final = {
+    "_name_or_path": "somewhere",
+    "add_cross_attention": False,
+    "bad_words_ids": None,
+    "begin_suppress_tokens": None,
+    "chunk_size_feed_forward": 0,
+    "cross_attention_hidden_size": None,
+    "decoder_start_token_id": None,
+    "diversity_penalty": 0.0,
+    "do_sample": False,
+    "early_stopping": False,
+    "encoder_no_repeat_ngram_size": 0,
+    "exponential_decay_length_penalty": None,
+    "finetuning_task": None,
+    "forced_bos_token_id": None,
+    "forced_eos_token_id": None,
+    "id2label": {"0": "LABEL_0", "1": "LABEL_1"},
+    "is_decoder": False,
+    "is_encoder_decoder": False,
+    "label2id": {"LABEL_0": 0, "LABEL_1": 1},
+    "length_penalty": 1.0,
+    "max_length": 20,
+    "min_length": 0,
+    "no_repeat_ngram_size": 0,
+    "num_beam_groups": 1,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "output_scores": False,
+    "prefix": None,
+    "problem_type": None,
+    "pruned_heads": {},
+    "remove_invalid_values": False,
+    "repetition_penalty": 1.0,
+    "return_dict": True,
+    "return_dict_in_generate": False,
+    "sep_token_id": None,
+    "suppress_tokens": None,
+    "task_specific_params": None,
+    "temperature": 1.0,
+    "tf_legacy_loss": False,
+    "tie_encoder_decoder": False,
+    "tokenizer_class": None,
+    "top_k": 50,
+    "top_p": 1.0,
+    "torchscript": False,
+    "typical_p": 1.0,
+    "use_bfloat16": False,
+}
+
+
+@pytest.mark.parametrize("family", FAMILY_CONFIGS)
+def test_configs_that_are_written_in_full(family: str, tmp_path: Path) -> None:
+    config = FAMILY_CONFIGS[family]
+    short = load_model(write_checkpoint(tmp_path / "short", config), mask_id=MASK_ID)
+    full = load_model(write_checkpoint(tmp_path / "full", FULL | config), mask_id=MASK_ID)
+    tokens = torch.arange(9)[None]
+    assert torch.equal(short.logits(tokens), full.logits(tokens))
+
+
+def test_architectures_and_not_model_types_tell_families_apart(tmp_path: Path) -> None:
+    assert FAMILY_CONFIGS["llada"]["model_type"] == FAMILY_CONFIGS["llada-moe"]["model_type"]
+    config = FAMILY_CONFIGS["llada-moe"] | {"model_type": "lladamoe"}  # as dLLM has it
+    load_model(write_checkpoint(tmp_path, config), mask_id=MASK_ID)
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"architectures": FAMILY_CONFIGS["a2d-qwen3"]["architectures"]})
+    )
+    refused(tmp_path, "$.intermediate_size: need a whole number", mask_id=MASK_ID)
+
+
+# Tokens
+
+
+@pytest.mark.parametrize(
+    ("family", "mask_id"),
+    [
+        ("a2d-qwen2", 151665),
+        ("a2d-qwen3", 151669),
+        ("illada", 5),
+        ("llada-moe", 156895),
+        ("llada2", 156895),
+        ("mdlm", None),
+    ],
+)
+def test_mask_ids_that_no_file_names(family: str, mask_id: int | None, tmp_path: Path) -> None:
+    small = FAMILY_CONFIGS[family]
+    write_checkpoint(tmp_path, small)
+    own = 19 if mask_id is None else mask_id
+    if own < 20:
+        assert load_model(tmp_path).mask_id == own
+    else:
+        error = refused(tmp_path, f"need 0..19, got {own} (", error=UsageError, code=2)
+        assert "--mask-id" in str(error.hint)
+        large = changed(small, vocab_size=own + 1, hidden_size=12, head_dim=...)
+        if family == "llada2":
+            large["head_dim"] = 4
+        write_checkpoint(tmp_path, large)
+        assert load_model(tmp_path).mask_id == own
+    write_checkpoint(tmp_path, small | {"mask_token_id": 7})  # a file does name it
+    assert load_model(tmp_path).mask_id == 7
+    assert load_model(tmp_path, mask_id=3).mask_id == 3
+
+
+def test_every_mask_id_has_a_source() -> None:
+    for family in FAMILIES.values():
+        assert (family.mask_id is None) == (family.mask_source == "")
+
+
+def test_tokens_that_end_and_begin_a_text(tmp_path: Path) -> None:
+    """BOS matters where no row scores the first position."""
+    for family, ends in (("dream", (17, 15)), ("a2d-qwen2", (17, None)), ("mdlm", (None, None))):
+        write_checkpoint(tmp_path, FAMILY_CONFIGS[family])
+        model = load_model(tmp_path, mask_id=MASK_ID)
+        assert (model.eos_id, model.bos_id) == ends
+    write_checkpoint(tmp_path, FAMILY_CONFIGS["dream"] | {"eos_token_id": [4, 9]})
+    assert load_model(tmp_path).eos_id == 4
+    large = changed(FAMILY_CONFIGS["mdlm"], vocab_size=50258, hidden_dim=4, n_heads=2)
+    assert load_model(write_checkpoint(tmp_path, large)).eos_id == 50256
+
+
+# Memory, dtypes and hashes
+
+
+@pytest.mark.parametrize("wrong", [1, 10**9, 4.5])
+def test_the_index_promises_as_many_bytes_as_there_are(wrong: float, tmp_path: Path) -> None:
+    pieces = shards()
+    write_checkpoint(tmp_path, PUBLISHED, pieces)
+    index = tmp_path / "model.safetensors.index.json"
+    document = json.loads(index.read_text())
+    found = document["metadata"]["total_size"]
+    assert found == sum(value.nbytes for piece in pieces for value in piece.values())
+    write_index(tmp_path, document["weight_map"], wrong)
+    refused(tmp_path, f"{index}: $.metadata.total_size: ", f"the shards hold {found}")
+    for nothing in (0, None, "many", True):
+        write_index(tmp_path, document["weight_map"], nothing)
+        load_model(tmp_path)
+
+
+def test_weights_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_checkpoint(tmp_path, PUBLISHED)
+    needed = 4 * sum(value.numel() for value in random_weights(PUBLISHED).values())
+    monkeypatch.setattr(weights_module, "memory_of", lambda device: needed - 1)
+    error = refused(
+        tmp_path, "the weights need 0.0 GiB on cpu, which has", error=DeviceMemoryError, code=5
+    )
+    assert "--dtype such as bfloat16" in str(error.hint)
+    load_model(tmp_path, dtype="bfloat16")
+    monkeypatch.setattr(weights_module, "memory_of", lambda device: needed)
+    load_model(tmp_path)
+
+    empty = torch.empty
+
+    def full(*shape: Any, device: torch.device | None = None, **options: Any) -> Tensor:
+        if device == torch.device("cpu"):
+            raise torch.OutOfMemoryError
+        return empty(*shape, device=device, **options)
+
+    monkeypatch.setattr(torch, "empty", full)
+    refused(tmp_path, "which has less left", error=DeviceMemoryError, code=5)
+
+
+def test_memory_of_devices() -> None:
+    assert (memory_of(torch.device("cpu")) or 2**40) > 2**28
+    assert memory_of(torch.device("meta")) is None
+
+
+def test_other_faults_of_a_device_are_not_called_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = torch.empty
+
+    def broken(*shape: Any, device: torch.device | None = None, **options: Any) -> Tensor:
+        if device == torch.device("cpu"):
+            raise RuntimeError("no kernel image")
+        return empty(*shape, device=device, **options)
+
+    write_checkpoint(tmp_path, PUBLISHED)
+    monkeypatch.setattr(torch, "empty", broken)
+    with pytest.raises(RuntimeError, match="no kernel image"):
+        load_model(tmp_path)
+
+
+def test_numbers_that_a_narrow_dtype_does_not_hold(tmp_path: Path) -> None:
+    weights = random_weights(PUBLISHED)
+    weights[HEAD] = with_value(-1e6)(weights[HEAD])
+    write_checkpoint(tmp_path, PUBLISHED, [weights])
+    error = refused(tmp_path, f"tensor {HEAD!r}: holds 1e+06", "float16", dtype="float16")
+    assert "bfloat16" in str(error.hint)
+    load_model(tmp_path, dtype="bfloat16")
+
+
+def test_only_one_tensor_at_a_time_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read is let go before the next one: the host never holds the model."""
+    import weakref
+
+    write_checkpoint(tmp_path, PUBLISHED, shards())
+    alive: list[weakref.ref[Tensor]] = []
+    most = 0
+    read = Checkpoint.read
+
+    def watch(self: Checkpoint, names: Any, place: Any) -> None:
+        def watched(name: str, value: Tensor) -> None:
+            nonlocal most
+            alive.append(weakref.ref(value))
+            most = max(most, sum(ref() is not None for ref in alive))
+            place(name, value)
+
+        read(self, names, watched)
+
+    monkeypatch.setattr(Checkpoint, "read", watch)
+    load_model(tmp_path)
+    assert (len(alive), most) == (len(random_weights(PUBLISHED)), 1)
+
+
+def test_loading_is_quick_about_it() -> None:
+    """sympy, which torch would load to emulate start values without storage, takes 2 s."""
+    code = (
+        "import sys, torch\n"
+        "from schedopt.models import load_model\n"
+        "load_model('tiny-light').logits(torch.tensor([[1, 257]]))\n"
+        "sys.exit('sympy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_digests(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"a" * 10**5)
+    other.write_bytes(b"b")
+    with Digest([one, other]) as digest:
+        assert digest.hex() == hashlib.sha256(b"a" * 10**5 + b"b").hexdigest()
+    with (
+        Digest([one, tmp_path / "gone"]) as digest,
+        pytest.raises(InputError, match="gone: cannot be read: No such file"),
+    ):
+        digest.hex()

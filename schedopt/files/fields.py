@@ -39,6 +39,7 @@ _MODEL: Final[Mapping[str, Shape]] = {
     "dtype": text,
     "device": text,
     "mask_id": integer(0),
+    "revision": text,
 }
 _DATA: Final[Mapping[str, Shape]] = {"name": text, "sha256": text, "documents": integer(0)}
 _ORIGIN: Final[Mapping[str, Shape]] = {

@@ -1,17 +1,24 @@
 """Denoisers: trained networks and exact laws behind one protocol."""
 
-from schedopt.models.denoiser import Denoiser
+from schedopt.models.callable import CallableDenoiser
+from schedopt.models.denoiser import NO_TOKEN, Denoiser
+from schedopt.models.hub import BUNDLED, REPOSITORIES, find_folder
 from schedopt.models.law import LawDenoiser
-from schedopt.models.load import BUNDLED, load_model
+from schedopt.models.load import load_model
 from schedopt.models.network import NetworkDenoiser
-from schedopt.models.tokenizer import ByteTokenizer, Tokenizer
+from schedopt.models.tokenizer import ByteTokenizer, Tokenizer, read_tokenizer
 
 __all__ = [
     "BUNDLED",
+    "NO_TOKEN",
+    "REPOSITORIES",
     "ByteTokenizer",
+    "CallableDenoiser",
     "Denoiser",
     "LawDenoiser",
     "NetworkDenoiser",
     "Tokenizer",
+    "find_folder",
     "load_model",
+    "read_tokenizer",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -11,19 +11,24 @@ from torch import Tensor
 from schedopt.errors import InputError
 from schedopt.models.tokenizer import Tokenizer
 
+# Stands at the left of a sequence that is shorter than its batch is wide: there is no token.
+NO_TOKEN: Final = -1
+
 
 @runtime_checkable
 class Denoiser(Protocol):
     """A masked diffusion model, or an exact law, seen as an oracle of conditional marginals.
 
     Tokens are integers of shape (B, L) with ``mask_id`` where a position is unknown; queries
-    are booleans of the same shape. Rows come back in row-major order of the queries, on the
+    are booleans of the same shape. Sequences of different lengths are filled up at the left with
+    ``NO_TOKEN``. Rows come back in row-major order of the queries, on the
     device of the model. The mask token has probability 0 in every row.
 
     Attributes:
         vocab_size: Width V of the distributions.
         mask_id: Token that stands for an unknown position.
         eos_id: Token that ends a text, or None.
+        bos_id: Token that must stand first, because no row scores position 0; None elsewhere.
         max_length: Longest sequence L, or None where any will do.
         fixed_length: Whether only sequences of exactly ``max_length`` are in distribution.
         device: Where tokens go and rows come from.
@@ -34,6 +39,7 @@ class Denoiser(Protocol):
     vocab_size: int
     mask_id: int
     eos_id: int | None
+    bos_id: int | None
     max_length: int | None
     fixed_length: bool
     device: torch.device
@@ -71,11 +77,16 @@ def normalise(logits: Tensor, mask_id: int) -> Tensor:
     log_probs = torch.log_softmax(logits, dim=-1)
     if bool(torch.isnan(log_probs).any()):
         row = int(torch.isnan(log_probs).any(dim=-1).nonzero()[0, 0])
-        raise InputError(
-            f"the model returned NaN or infinite logits (row {row} of {len(logits)})",
-            hint="check the checkpoint, or load it with a wider dtype such as float32",
-        )
+        raise no_distribution(row, len(logits))
     return log_probs
+
+
+def no_distribution(row: int, rows: int) -> InputError:
+    """What to raise where a row of logits is no distribution."""
+    return InputError(
+        f"the model returned NaN or infinite logits (row {row} of {rows})",
+        hint="check the checkpoint, or load it with a wider dtype such as float32",
+    )
 
 
 def reduce_scores(log_probs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,6 +48,7 @@ class LawDenoiser:
         self.mask_id = self.symbols
         self.vocab_size = self.symbols + 1
         self.eos_id: int | None = None
+        self.bos_id: int | None = None
         self.max_length: int | None = self.length
         self.device = torch.device("cpu")
         self.tokenizer: Tokenizer | None = None

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from schedopt.errors import DeviceMemoryError, UsageError
-from schedopt.models.denoiser import normalise, reduce_scores
+from schedopt.models.backbone import Backbone
+from schedopt.models.batches import BatchedDenoiser
+from schedopt.models.head import project, reduce_rows
 from schedopt.models.tokenizer import Tokenizer
-from schedopt.models.transformer import LLaDA
-
-# Sequences a forward pass takes at once: on a CPU larger batches fall out of cache.
-CPU_CHUNK: Final = 16
-GPU_CHUNK_TOKENS: Final = 1 << 18
-
-T = TypeVar("T")
 
 
-def _enter_worker() -> None:
-    torch.set_num_threads(1)
-
-
-class NetworkDenoiser:
+class NetworkDenoiser(BatchedDenoiser):
     """A network that predicts every position at once, queried only where asked.
-
-    Only the rows asked for go through the vocabulary head, the softmax is float32, and what
-    leaves the device is reduced.
 
     Args:
         network: The network, on its device and in its dtype.
@@ -38,93 +23,57 @@ class NetworkDenoiser:
         eos_id: Token that ends a text, or None.
         tokenizer: Text to tokens and back, or None.
         provenance: Name, hash and the like, for files.
+        bos_id: Token to stand first where row i of the network scores token i + 1, or None.
     """
-
-    fixed_length = False
 
     def __init__(
         self,
-        network: LLaDA,
+        network: Backbone,
         *,
         mask_id: int,
         eos_id: int | None,
         tokenizer: Tokenizer | None,
         provenance: Mapping[str, str | int],
+        bos_id: int | None = None,
     ) -> None:
         self.network = network.eval().requires_grad_(False)
-        self.vocab_size = network.config.vocab_size
-        self.max_length: int | None = network.config.max_sequence_length
-        self.mask_id = mask_id
-        self.eos_id = eos_id
-        self.tokenizer = tokenizer
-        self.provenance = provenance
-        self.device = next(network.parameters()).device
-        # One thread a chunk: torch's own threads inside small operations collapse when another
-        # process wants a core (two threads of one pass wait for each other).
-        self._workers = (
-            ThreadPoolExecutor(
-                min(torch.get_num_threads(), os.cpu_count() or 1),
-                "denoiser",
-                initializer=_enter_worker,
-            )
-            if self.device.type == "cpu"
-            else None
+        weight, _ = network.output
+        on_cpu = weight.device.type == "cpu"
+        super().__init__(
+            vocab_size=network.vocab_size,
+            max_length=network.max_length,
+            mask_id=mask_id,
+            eos_id=eos_id,
+            bos_id=bos_id,
+            shift=network.shift,
+            tokenizer=tokenizer,
+            provenance=provenance,
+            device=weight.device,
+            dtype=weight.dtype,
+            pads=True,
+            threads=min(torch.get_num_threads(), os.cpu_count() or 1) if on_cpu else None,
         )
 
     def flops(self, length: int) -> float:
-        """Floating-point operations of one forward pass of one sequence."""
-        return self.network.config.flops(length)
+        """Floating-point operations of one forward pass of one sequence, all rows asked for."""
+        return self.network.flops(length)
 
-    def _map(self, function: Callable[..., T], *batches: Tensor) -> list[T]:
-        """Apply a function to chunks of equally long batches, in order."""
-        length = batches[0].shape[1]
-        if self.max_length is not None and length > self.max_length:
-            raise UsageError(
-                f"sequence of {length} tokens: this model takes at most {self.max_length}"
-            )
-        rows = max(1, GPU_CHUNK_TOKENS // length) if self._workers is None else CPU_CHUNK
-        chunks = zip(*(torch.split(b.to(self.device), rows) for b in batches), strict=True)
+    def _states(self, tokens: Tensor, padding: Tensor | None) -> Tensor:
+        return self.network.hidden(tokens, padding)
 
-        def run(chunk: tuple[Tensor, ...]) -> list[T]:
-            with torch.inference_mode():  # holds for the thread that enters it
-                return self._halving(function, chunk)
+    def _head(self, states: Tensor) -> Tensor:
+        return project(self.network.rows(states), *self.network.output)
 
-        results = map(run, chunks) if self._workers is None else self._workers.map(run, chunks)
-        return [result for parts in results for result in parts]
+    def _reduce(self, states: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        rows = self.network.rows(states)
+        return reduce_rows(rows, *self.network.output, targets, mask_id=self.mask_id)
 
-    def _halving(self, function: Callable[..., T], chunk: tuple[Tensor, ...]) -> list[T]:
-        """Apply a function to a chunk, in halves where the whole does not fit the device."""
-        try:
-            return [function(*chunk)]
-        except torch.OutOfMemoryError as error:
-            rows, length = chunk[0].shape
-            if rows == 1:
-                raise DeviceMemoryError(
-                    f"out of memory on {self.device} for one sequence of {length} tokens",
-                    hint="use a smaller --length, a narrower --dtype, or a larger device",
-                ) from error
-        torch.cuda.empty_cache()
-        halves = zip(*(torch.split(part, (rows + 1) // 2) for part in chunk), strict=True)
-        return [result for half in halves for result in self._halving(function, half)]
+    def _cost(self, sequences: int, length: int, rows: int) -> float:
+        spared = sequences * length - rows  # rows that the head did not see
+        weight, _ = self.network.output
+        return sequences * self.network.flops(length) - 2.0 * spared * weight.numel()
 
-    def _queried(self, tokens: Tensor, queries: Tensor) -> Tensor:
-        return normalise(self.network.head(self.network.hidden(tokens)[queries]), self.mask_id)
-
-    def logits(self, tokens: Tensor) -> Tensor:
-        """Logits of every position, shape (B, L, V), float32."""
-        return torch.cat(
-            self._map(lambda t: self.network.head(self.network.hidden(t)).float(), tokens)
-        )
-
-    def log_probs(self, tokens: Tensor, queries: Tensor) -> Tensor:
-        """Log-probabilities of the R queried positions, shape (R, V), nats."""
-        return torch.cat(self._map(self._queried, tokens, queries))
-
-    def score(self, tokens: Tensor, queries: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """NLL of the targets and predictive entropy at the queries, each shape (R,), nats."""
-
-        def reduced(t: Tensor, q: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            return reduce_scores(self._queried(t, q), y[q])
-
-        scores = self._map(reduced, tokens, queries, targets)
-        return torch.cat([nll for nll, _ in scores]), torch.cat([entropy for _, entropy in scores])
+    def _bytes_a_token(self) -> float:
+        # Residual, norm, heads, gate and products: within 64 times the width in the networks here.
+        weight, _ = self.network.output
+        return 64.0 * weight.shape[1] * weight.element_size()

@@ -1,192 +1,107 @@
-"""The pre-norm RMSNorm / SwiGLU / RoPE transformer without causal mask, as LLaDA publishes it.
+"""The pre-norm RMSNorm / SwiGLU / RoPE transformer without causal mask, of all families but mdlm.
 
-Module names are the published tensor names, so a state dict needs no renaming:
-``ff_proj`` is the gate, ``up_proj`` the up projection, a block's ``ff_out`` the down
-projection, and the transformer's ``ff_out`` the vocabulary head.
+Fields of the config and names of the modules are those that Qwen and Llama publish; what other
+families call them is in ``families``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from schedopt.errors import InputError
-
-ARCHITECTURE: Final = "LLaDAModelLM"
-
-# Options of the published config that change the mathematics, and the values implemented here.
-_IMPLEMENTED: Final[Mapping[str, tuple[object, ...]]] = {
-    "activation_type": ("silu",),
-    "alibi": (False,),
-    "attention_layer_norm": (False,),
-    "bias_for_layer_norm": (False, None),
-    "block_group_size": (1,),
-    "block_type": ("llama",),
-    "include_bias": (False,),
-    "include_qkv_bias": (False, None),
-    "input_emb_norm": (False,),
-    "layer_norm_type": ("rms",),
-    "layer_norm_with_affine": (True,),
-    "multi_query_attention": (None, False),
-    "rope": (True,),
-    "rope_full_precision": (True,),
-    "scale_logits": (False,),
-}
-# Larger sizes are no network but a broken config, and building it would take forever.
-LARGEST_SIZE: Final = 2**24
-MOST_LAYERS: Final = 2**10
-# Fields that do not bear on the logits of inference (training, kernels, bookkeeping).
-_WITHOUT_EFFECT: Final = frozenset(
-    "alibi_bias_max architectures attention_dropout attention_layer_norm_with_affine auto_map "
-    "bos_token_id dtype embedding_dropout flash_attention init_cutoff_factor init_device init_fn "
-    "init_std mlp_ratio model_type pad_token_id precision residual_dropout torch_dtype "
-    "transformers_version use_cache _name_or_path".split()
-)
+from schedopt.models.attention import attend, attention_mask, real_positions, rotate, rotations
+from schedopt.models.backbone import Backbone
+from schedopt.models.experts import Experts, ExpertsConfig, SwiGLU
 
 
 @dataclass(frozen=True)
-class LLaDAConfig:
-    """What of a published LLaDA config decides the logits.
+class TransformerConfig:
+    """What decides the logits.
+
+    Attributes:
+        vocab_size: Rows of the embedding and of the head.
+        hidden_size: Width of the residual stream.
+        num_hidden_layers: Blocks.
+        num_attention_heads: Heads of the queries.
+        num_key_value_heads: Heads of keys and values, which neighbouring queries share.
+        head_dim: Width of a head; all heads together may be wider than ``hidden_size``.
+        intermediate_size: Width of the SwiGLU in layers without experts.
+        max_position_embeddings: Longest sequence.
+        rope_theta: Base of the rotary frequencies.
+        rms_norm_eps: Added to the mean square in every norm.
+        tie_word_embeddings: Whether the head is the embedding.
+        partial_rotary_factor: Share of each head that is rotated.
+        rope_full_precision: Whether heads are rotated in float32, or in the dtype of the weights.
+        qkv_bias: Whether queries, keys and values have biases.
+        o_bias: Whether the projection after attention has one.
+        qk_norm: Whether each head of queries and keys is normed before it is rotated.
+        attention_block: A position sees its own block of so many and those before; None: all.
+        shift: 1 where row i scores token i + 1, as in a model grown from an autoregressive one.
+        experts: Experts of the layers that have them.
+        moe_layer_freq: For each layer whether it has experts; () for none.
 
     Example:
-        >>> LLaDAConfig(d_model=64, n_layers=2, n_heads=4, n_kv_heads=4, mlp_hidden_size=96,
-        ...             vocab_size=258).flops(length=16) > 0
-        True
+        >>> TransformerConfig(
+        ...     vocab_size=258, hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
+        ...     num_key_value_heads=2, head_dim=16, intermediate_size=96,
+        ...     max_position_embeddings=128, rope_theta=10000.0, rms_norm_eps=1e-5,
+        ... ).flops(length=16)
+        2625536.0
     """
 
-    d_model: int
-    n_layers: int
-    n_heads: int
-    n_kv_heads: int
-    mlp_hidden_size: int
     vocab_size: int
-    max_sequence_length: int = 4096
-    rope_theta: float = 500000.0
-    rms_norm_eps: float = 1e-5
-    weight_tying: bool = False
-    mask_token_id: int | None = None
-    eos_token_id: int | None = None
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    intermediate_size: int
+    max_position_embeddings: int
+    rope_theta: float
+    rms_norm_eps: float
+    tie_word_embeddings: bool = False
+    partial_rotary_factor: float = 1.0
+    rope_full_precision: bool = False
+    qkv_bias: bool = False
+    o_bias: bool = False
+    qk_norm: bool = False
+    attention_block: int | None = None
+    shift: int = 0
+    experts: ExpertsConfig | None = None
+    moe_layer_freq: tuple[bool, ...] = ()
 
     @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.d_model // self.n_heads
+    def rotary_dim(self) -> int:
+        """Dimensions of a head that are rotated."""
+        return int(self.head_dim * self.partial_rotary_factor)
+
+    def experts_of(self, layer: int) -> ExpertsConfig | None:
+        """Experts of a layer, or None where it has one SwiGLU."""
+        return self.experts if self.moe_layer_freq and self.moe_layer_freq[layer] else None
 
     def flops(self, length: int) -> float:
         """Floating-point operations of one forward pass of one sequence, head included."""
-        attention = self.d_model * (2 * self.d_model + 2 * self.n_kv_heads * self.head_dim)
-        per_token = self.n_layers * (
-            2 * (attention + 3 * self.d_model * self.mlp_hidden_size)
-            + 4 * length * self.d_model  # scores and their product with the values
-        )
-        return float(length * (per_token + 2 * self.d_model * self.vocab_size))
+        width = self.num_attention_heads * self.head_dim
+        kv_width = self.num_key_value_heads * self.head_dim
+        projections = 2 * self.hidden_size * (2 * width + 2 * kv_width)
+        scores = 4 * length * width  # and their product with the values
+        dense = 6 * self.hidden_size * self.intermediate_size
+        per_token = 2 * self.hidden_size * self.vocab_size
+        for layer in range(self.num_hidden_layers):
+            experts = self.experts_of(layer)
+            feed_forward = dense if experts is None else experts.flops(self.hidden_size)
+            per_token += projections + scores + feed_forward
+        return float(length * per_token)
 
-    @classmethod
-    def from_published(
-        cls, published: Mapping[str, Any], where: str = "config.json"
-    ) -> LLaDAConfig:
-        """Read a published config strictly.
-
-        Args:
-            published: The parsed ``config.json``.
-            where: Named in errors.
-
-        Raises:
-            InputError: A field is missing, unknown, of the wrong type, or asks for an
-                option that this class does not implement.
-        """
-        fields = dict(published)
-        for name, accepted in _IMPLEMENTED.items():
-            value = fields.pop(name, accepted[0])
-            if (type(value), value) not in [(type(a), a) for a in accepted]:  # 0 is not false
-                raise InputError(
-                    f"{where}: $.{name}: need one of {list(accepted)}, got {value!r}",
-                    hint="this checkpoint uses an option of the family that is not implemented",
-                )
-        for name in _WITHOUT_EFFECT:
-            fields.pop(name, None)
-
-        def whole(
-            name: str, *, default: int | None = None, least: int = 1, most: int = LARGEST_SIZE
-        ) -> int:
-            value = fields.pop(name, default)
-            if value is None:
-                value = default
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise InputError(
-                    f"{where}: $.{name}: need a whole number from {least} to {most}, got {value!r}"
-                )
-            return value
-
-        def positive(name: str, default: float) -> float:
-            value = fields.pop(name, default)
-            real = isinstance(value, int | float) and not isinstance(value, bool)
-            if not real or not 0 < value < math.inf:
-                raise InputError(f"{where}: $.{name}: need a finite number > 0, got {value!r}")
-            return float(value)
-
-        def token(name: str) -> int | None:
-            return whole(name, least=0) if fields.get(name) is not None else fields.pop(name, None)
-
-        heads = whole("n_heads")
-        vocab_size = whole("vocab_size")
-        tying = fields.pop("weight_tying", False)
-        if not isinstance(tying, bool):
-            raise InputError(f"{where}: $.weight_tying: need true or false, got {tying!r}")
-        config = cls(
-            d_model=whole("d_model"),
-            n_layers=whole("n_layers", most=MOST_LAYERS),
-            n_heads=heads,
-            n_kv_heads=whole("n_kv_heads", default=heads),
-            mlp_hidden_size=whole("mlp_hidden_size"),
-            # The head and the embedding have embedding_size rows where it exceeds the vocabulary.
-            vocab_size=max(vocab_size, whole("embedding_size", default=vocab_size)),
-            max_sequence_length=whole("max_sequence_length"),
-            rope_theta=positive("rope_theta", 10000.0),
-            rms_norm_eps=positive("rms_norm_eps", 1e-5),
-            weight_tying=tying,
-            mask_token_id=token("mask_token_id"),
-            eos_token_id=token("eos_token_id"),
-        )
-        if fields:
-            name = sorted(fields)[0]
-            raise InputError(
-                f"{where}: $.{name}: unknown option {fields[name]!r}",
-                hint="an option that is not understood may change the logits, so it is refused",
-            )
-        if config.d_model % config.n_heads or config.head_dim % 2:
-            raise InputError(
-                f"{where}: d_model {config.d_model} needs {config.n_heads} heads of an even width"
-            )
-        if config.n_heads % config.n_kv_heads:
-            raise InputError(
-                f"{where}: $.n_kv_heads: {config.n_kv_heads} does not divide {config.n_heads} heads"
-            )
-        return config
-
-
-def rotary_angles(length: int, head_dim: int, theta: float, device: torch.device) -> Tensor:
-    """Rotation angle of each position and dimension pair, shape (length, head_dim / 2), float32."""
-    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
-    positions = torch.arange(length, dtype=torch.float32, device=device)
-    return torch.outer(positions, 1.0 / theta**exponents)
-
-
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Rotate the pairs (i, i + head_dim / 2) of x, shape (B, H, L, head_dim), in float32."""
-    cos, sin = angles.cos(), angles.sin()  # (L, head_dim / 2)
-    left, right = x.float().chunk(2, dim=-1)
-    return torch.cat([left * cos - right * sin, right * cos + left * sin], dim=-1).to(x.dtype)
+    def build(self) -> Transformer:
+        """The network, its weights not yet set."""
+        return Transformer(self)
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm with a scale, computed in float32."""
+    """Root-mean-square norm with a scale, computed in float32 at least."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()
@@ -195,89 +110,107 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension."""
-        wide = x.float()
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
         scale = torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + self.eps)
         return self.weight * (wide * scale).to(x.dtype)
 
 
-class Block(nn.Module):
-    """Attention over all positions, then SwiGLU, each behind a norm and a residual."""
+class Attention(nn.Module):
+    """Attention of rotated heads, each of which may be normed first."""
 
-    def __init__(self, config: LLaDAConfig) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        width, kv_width = config.d_model, config.n_kv_heads * config.head_dim
         self.head_dim = config.head_dim
-        self.attn_norm = RMSNorm(width, config.rms_norm_eps)
-        self.q_proj = nn.Linear(width, width, bias=False)
-        self.k_proj = nn.Linear(width, kv_width, bias=False)
-        self.v_proj = nn.Linear(width, kv_width, bias=False)
-        self.attn_out = nn.Linear(width, width, bias=False)
-        self.ff_norm = RMSNorm(width, config.rms_norm_eps)
-        self.ff_proj = nn.Linear(width, config.mlp_hidden_size, bias=False)
-        self.up_proj = nn.Linear(width, config.mlp_hidden_size, bias=False)
-        self.ff_out = nn.Linear(config.mlp_hidden_size, width, bias=False)
+        width = config.num_attention_heads * config.head_dim
+        kv_width = config.num_key_value_heads * config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, width, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(config.hidden_size, kv_width, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(config.hidden_size, kv_width, bias=config.qkv_bias)
+        self.o_proj = nn.Linear(width, config.hidden_size, bias=config.o_bias)
+        self.q_norm, self.k_norm = (
+            RMSNorm(config.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
+            for _ in range(2)
+        )
 
-    def forward(self, x: Tensor, angles: Tensor) -> Tensor:
-        """Shape (B, L, d_model) to the same."""
-        batch, length, width = x.shape
-        h = self.attn_norm(x)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """Shape (B, L, hidden_size) to the same."""
+        batch, length, _ = x.shape
 
         def heads(projected: Tensor) -> Tensor:
             return projected.view(batch, length, -1, self.head_dim).transpose(1, 2)  # (B, H, L, hd)
 
-        q = rotate(heads(self.q_proj(h)), angles)
-        k = rotate(heads(self.k_proj(h)), angles)
-        attended = F.scaled_dot_product_attention(
-            q, k, heads(self.v_proj(h)), enable_gqa=k.shape[1] != q.shape[1]
-        )
-        x = x + self.attn_out(attended.transpose(1, 2).reshape(batch, length, width))
-        h = self.ff_norm(x)
-        out: Tensor = x + self.ff_out(F.silu(self.ff_proj(h)) * self.up_proj(h))
+        q = rotate(self.q_norm(heads(self.q_proj(x))), cos, sin)
+        k = rotate(self.k_norm(heads(self.k_proj(x))), cos, sin)
+        out: Tensor = self.o_proj(attend(q, k, heads(self.v_proj(x)), mask))
         return out
 
 
-class LLaDA(nn.Module):
-    """The network; its state dict has exactly the published tensor names."""
+class Block(nn.Module):
+    """Attention, then SwiGLU or experts, each behind a norm and a residual."""
 
-    def __init__(self, config: LLaDAConfig) -> None:
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
+        super().__init__()
+        experts = config.experts_of(layer)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp: nn.Module = (
+            SwiGLU(config.hidden_size, config.intermediate_size)
+            if experts is None
+            else Experts(config.hidden_size, experts)
+        )
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """Shape (B, L, hidden_size) to the same."""
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
+        out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
+        return out
+
+
+class Transformer(Backbone):
+    """The network."""
+
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
-        parts: dict[str, nn.Module] = {
-            "wte": nn.Embedding(config.vocab_size, config.d_model),
-            "blocks": nn.ModuleList(Block(config) for _ in range(config.n_layers)),
-            "ln_f": RMSNorm(config.d_model, config.rms_norm_eps),
-        }
-        if not config.weight_tying:
-            parts["ff_out"] = nn.Linear(config.d_model, config.vocab_size, bias=False)
-        self.model = nn.ModuleDict({"transformer": nn.ModuleDict(parts)})
+        self.vocab_size = config.vocab_size
+        self.max_length = config.max_position_embeddings
+        self.shift = config.shift
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Block(config, i) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        if not config.tie_word_embeddings:
+            self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
 
-    @property
-    def _parts(self) -> nn.ModuleDict:
-        parts = self.model["transformer"]
-        assert isinstance(parts, nn.ModuleDict)
-        return parts
+    def flops(self, length: int) -> float:
+        """Floating-point operations of one forward pass of one sequence, head included."""
+        return self.config.flops(length)
 
-    def hidden(self, tokens: Tensor) -> Tensor:
-        """Last hidden states before the final norm, shape (B, L, d_model)."""
+    def hidden(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+        """Hidden states before the last norm, shape (B, L, hidden_size)."""
         config = self.config
-        angles = rotary_angles(tokens.shape[1], config.head_dim, config.rope_theta, tokens.device)
-        x: Tensor = self._parts["wte"](tokens)
-        blocks = self._parts["blocks"]
-        assert isinstance(blocks, nn.ModuleList)
-        for block in blocks:
-            x = block(x, angles)
+        x: Tensor = self.embed_tokens(tokens.clamp(min=0))  # a token that does not exist may be -1
+        positions = real_positions(tokens, padding)
+        mask = attention_mask(positions, config.attention_block, padded=padding is not None)
+        precision = (
+            torch.promote_types(x.dtype, torch.float32) if config.rope_full_precision else x.dtype
+        )
+        cos, sin = rotations(positions, config.rotary_dim, config.rope_theta, precision)
+        for block in self.layers:
+            x = block(x, cos, sin, mask)
         return x
 
-    def head(self, hidden: Tensor) -> Tensor:
-        """Logits of hidden states, shape (..., d_model) to (..., vocab_size)."""
-        normed = self._parts["ln_f"](hidden)
-        if self.config.weight_tying:
-            embedding = self._parts["wte"]
-            assert isinstance(embedding, nn.Embedding)
-            return F.linear(normed, embedding.weight)
-        logits: Tensor = self._parts["ff_out"](normed)
-        return logits
+    def rows(self, hidden: Tensor) -> Tensor:
+        """The last norm of hidden states."""
+        normed: Tensor = self.norm(hidden)
+        return normed
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits of every position, shape (B, L) to (B, L, vocab_size)."""
-        return self.head(self.hidden(tokens))
+    @property
+    def output(self) -> tuple[Tensor, Tensor | None]:
+        """The head's matrix; it has no bias."""
+        head = self.embed_tokens if self.config.tie_word_embeddings else self.lm_head
+        return head.weight, None
+
+    def implied(self) -> dict[str, Tensor]:
+        """A tied head."""
+        return {"lm_head.weight": self.output[0]} if self.config.tie_word_embeddings else {}
