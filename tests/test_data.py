@@ -72,6 +72,28 @@ def write_records(path: Path, *records: Any) -> Path:
         ("a.jsonl", b'["text"]', InputError, 3, ":1: need an object"),
         ("a.jsonl", b'"text"', InputError, 3, ":1: need an object"),
         ("a.jsonl", b'{"text": "a", "name": 7}', InputError, 3, "a string 'name', got"),
+        ("a.jsonl", b'{"prompt": "a"}', InputError, 3, ":1: need an object with"),
+        ("a.jsonl", b'{"response": "a"}', InputError, 3, "strings 'prompt' and 'response' instead"),
+        ("a.jsonl", b'{"prompt": "a", "response": 1}', InputError, 3, ":1: need an object with"),
+        ("a.jsonl", b'{"prompt": [], "response": ""}', InputError, 3, ":1: need an object with"),
+        ("a.jsonl", b'{"text": "", "prompt": ""}', InputError, 3, ":1: need an object with"),
+        ("a.jsonl", b'{"text": "", "response": 2}', InputError, 3, ":1: need an object with"),
+        ("a.jsonl", b'{"prompt": "a", "response": " "}', InputError, 3, "the text is empty"),
+        ("a.jsonl", rb'{"prompt": "\ud800", "response": ""}', InputError, 3, ":1: need Unicode"),
+        (
+            "a.jsonl",
+            b'{"text": "a"}\n\n{"prompt": "a", "response": "b"}',
+            InputError,
+            3,
+            ":3: need 'text' as in line 1, got 'prompt' and 'response'",
+        ),
+        (
+            "a.jsonl",
+            b'\n{"prompt": "a", "response": "b"}\n{"text": "a"}',
+            InputError,
+            3,
+            ":3: need 'prompt' and 'response' as in line 2, got 'text'",
+        ),
         ("a.jsonl", rb'{"text": "a\ud800"}', InputError, 3, ":1: need Unicode text, got a lone"),
     ],
 )
@@ -229,6 +251,37 @@ def test_windows_that_do_not_fit(
         Windows(tokens.long(), np.arange(documents), context)
 
 
+@given(st.data())
+def test_where_there_may_be_no_token(data: st.DataObject) -> None:
+    context, width = data.draw(st.integers(0, 4)), data.draw(st.integers(5, 6))
+    row = data.draw(st.lists(st.sampled_from([-2, -1, 0, 5]), min_size=width, max_size=width))
+    legal = True
+    for position, token in enumerate(row):
+        begun = any(earlier != -1 for earlier in row[:position])
+        if token < 0 and (token != -1 or position >= context or begun):
+            legal = False
+            message = f"need a token at position {position} of window 1, got {token}: -1 may only"
+            break
+    tokens = torch.tensor([[0] * width, row])
+    if legal:
+        windows = Windows(tokens, np.arange(2), context)
+        assert (windows.context, windows.length) == (context, width - context)
+        assert torch.equal(windows.take([1]).tokens[0], tokens[1])
+        return
+    with pytest.raises(InputError, match=message):
+        Windows(tokens, np.arange(2), context)
+
+
+@pytest.mark.parametrize(("context", "bos", "wanted"), [(0, 7, 1), (1, 7, 1), (2, 7, 2)])
+def test_a_model_that_needs_a_first_token_gets_one(context: int, bos: int, wanted: int) -> None:
+    corpus = corpus_of("abcdef", "ghi")
+    windows = cut_windows(corpus, TOKENIZER, context=context, length=3, bos_id=bos)
+    assert windows.context == wanted
+    without = cut_windows(corpus, TOKENIZER, context=context if wanted == 2 else 0, length=3)
+    assert torch.equal(windows.tokens[:, -3 - without.context :], without.tokens)
+    assert wanted == 2 or windows.tokens[:, 0].tolist() == [bos] * len(windows)
+
+
 # Parts
 
 
@@ -286,6 +339,24 @@ def test_load_windows(tmp_path: Path) -> None:
     assert about["name"] == "bundled"
 
 
+def test_windows_of_a_model_that_needs_a_first_token(tmp_path: Path) -> None:
+    model = load_model("tiny-light")
+    model.bos_id = 256
+    path = write_records(tmp_path / "a.jsonl", {"text": "abcd" * 64})
+    windows, _ = load_windows(model, path, length=4, context=0)
+    assert windows.tokens.tolist() == [[256, *b"abcd"]] * 64
+    assert load_windows(model, path, length=255)[0].context == 1
+    with pytest.raises(UsageError, match="takes at most 256, of which the first is given"):
+        load_windows(model, path, length=256)
+
+
+def test_more_tokens_than_a_model_takes() -> None:
+    model = load_model("tiny-light")
+    with pytest.raises(UsageError, match="257 tokens: this model takes at most 256") as caught:
+        load_windows(model, length=257)
+    assert "--length" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(("length", "context"), [(64, 64), (192, 64), (200, 56), (256, 0)])
 def test_the_context_is_what_the_model_has_room_for(length: int, context: int) -> None:
     windows, _ = load_windows(load_model("tiny-light"), length=length, limit=2)
@@ -318,14 +389,15 @@ def test_a_law_reads_no_text() -> None:
     law = LawDenoiser(random_table(2, 3, seed=0), name="generic")
     with pytest.raises(MissingModelError, match="model 'generic' has no tokenizer") as caught:
         load_windows(law)
-    assert (caught.value.exit_code, "Windows" in str(caught.value.hint)) == (6, True)
+    assert caught.value.exit_code == 6
+    assert "Windows" in str(caught.value.hint)
+    assert "--data self" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
         ([[0, 3]], "need tokens 0..2, got 3"),
-        ([[-1, 0]], "need tokens 0..2, got -1"),
         ([[0, 1], [2, 0]], "the text holds the mask token 2"),
     ],
 )

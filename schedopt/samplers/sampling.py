@@ -61,7 +61,8 @@ def sample(
     Args:
         model: A denoiser, a bundled model's name, or a folder.
         schedule: A schedule, or any policy.
-        prompt: A text or token ids, or a list of either; prompts may differ in length.
+        prompt: A text or token ids, or a list of either; prompts may differ in length. Where the
+            model has a ``bos_id``, an empty one is that token.
         length: Positions to sample after the prompt, a multiple of the block length; one block
             where left out.
         count: Rows for each prompt.
@@ -90,7 +91,9 @@ def sample(
     policy = as_policy(schedule)
     if count < 1 or batch_size < 1:
         raise UsageError(f"need count and batch size >= 1, got {count} and {batch_size}")
-    prompts = [_encode(denoiser, one) for one in _prompts(prompt)]
+    # A model that needs a token before the first one that it predicts starts a text from BOS.
+    start_of_text = [] if denoiser.bos_id is None else [denoiser.bos_id]
+    prompts = [_encode(denoiser, one) or start_of_text for one in _prompts(prompt)]
     template = _template(denoiser, policy, length, tokens)
     for given in prompts:
         check_width(denoiser, len(given) + len(template))
