@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class SchedoptError(Exception):
     """Base of all schedopt errors.
@@ -13,7 +11,7 @@ class SchedoptError(Exception):
         hint: A command or change that would cure the fault, or None.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

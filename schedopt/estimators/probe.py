@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,15 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from schedopt.clusters import mean_over_documents
 from schedopt.data import Windows
 from schedopt.errors import InputError, UsageError
 from schedopt.models.denoiser import Denoiser
+from schedopt.running import LOCAL, Arrays, Progress, Runner, even_batch, fingerprint
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Progress = Callable[[int, int], None]  # called with the passes done and their total
 
-BATCH: Final = 512
+# Tokens of one unit of work. So many keep a GPU busy for a second of an 8B model and for tens of
+# milliseconds of a small one; they are the same for every number of processes, as a batch may
+# change the last bits of a score.
+UNIT_TOKENS: Final = 2**15
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +73,21 @@ def probe(
     windows: Windows,
     probes: Probes,
     *,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: Progress | None = None,
+    runner: Runner = LOCAL,
 ) -> Scores:
     """Make the passes: context, earlier blocks and the known prefix true, the rest masked.
 
     Args:
         denoiser: The model.
-        windows: The text.
+        windows: The text; what it has no tokens for (-1) the model is told so.
         probes: The passes.
-        batch: Passes sent at once; it does not change the result beyond rounding.
-        progress: Called with the number of passes done and their total.
+        batch: Passes of one unit of work; it does not change the result beyond rounding. By
+            default, units are even and of at most ``UNIT_TOKENS`` tokens.
+        progress: Called with the number of passes done, their total, and the standard error over
+            documents of their mean NLL, nats a token.
+        runner: Shares and journals the units.
 
     Returns:
         Scores of every masked position of each pass's block.
@@ -89,34 +96,75 @@ def probe(
         UsageError: The batch is below 1.
         InputError: The model gives a true token probability 0, so that no mean exists.
     """
+    count, n = probes.order.shape
+    if batch is None:
+        batch = even_batch(count, UNIT_TOKENS // windows.tokens.shape[1])
     if batch < 1:
         raise UsageError(f"need batch >= 1, got {batch}")
-    count, n = probes.order.shape
-    nll = np.full((count, n), np.nan)
-    entropy = np.full((count, n), np.nan)
-    positions = torch.arange(windows.tokens.shape[1])
-    for low in range(0, count, batch):
-        rows = slice(low, low + batch)
-        start = torch.from_numpy(windows.context + probes.block[rows] * n)
-        order = start[:, None] + torch.from_numpy(probes.order[rows])  # (b, n) window positions
-        hidden = torch.from_numpy(np.arange(n) >= probes.known[rows, None])
-        tokens = windows.tokens[torch.from_numpy(probes.window[rows])]
-        masked = positions >= start[:, None] + n  # later blocks are still to come
-        queries = torch.zeros_like(masked).scatter_(1, order, hidden)
-        scores = denoiser.score(
-            torch.where(masked | queries, denoiser.mask_id, tokens), queries, tokens
-        )
-        for out, values in zip((nll, entropy), scores, strict=True):
-            wide = torch.full(queries.shape, torch.nan, dtype=torch.float64)
-            wide[queries] = values.to("cpu", torch.float64)
-            out[rows] = wide.gather(1, order).numpy()
-        if np.isinf(nll[rows]).any():
-            pass_, index = (int(i) for i in np.argwhere(np.isinf(nll[rows]))[0])
+    parts = [slice(low, min(low + batch, count)) for low in range(0, count, batch)]
+    known = np.arange(n) < probes.known[:, None]
+    tally = _Tally(windows.documents[probes.window], progress)
+
+    def compute(unit: int) -> Arrays:
+        nll, entropy = _pass(denoiser, windows, probes, parts[unit])
+        if np.isinf(nll).any():
+            # The i-th score belongs to the i-th position of the unit that is not known.
+            pass_, index = np.argwhere(~known[parts[unit]])[np.flatnonzero(np.isinf(nll))[0]]
+            pass_ += parts[unit].start
             raise InputError(
-                f"the model gives the true token of window {probes.window[low + pass_]} at block "
-                f"position {probes.order[low + pass_, index]} probability 0: its loss is infinite",
+                f"the model gives the true token of window {probes.window[pass_]} at block "
+                f"position {probes.order[pass_, index]} probability 0: its loss is infinite",
                 hint="give text that the model can produce, or check the mask id",
             )
-        if progress is not None:
-            progress(min(low + batch, count), count)
+        return nll, entropy
+
+    def told(unit: int, scores: Arrays) -> None:
+        rows = parts[unit]
+        tally.add(rows, scores[0], np.count_nonzero(~known[rows], axis=1))
+
+    nll, entropy = np.full((count, n), np.nan), np.full((count, n), np.nan)
+    inputs = (windows.tokens.cpu().numpy(), probes.window, probes.block, probes.order, probes.known)
+    units = runner.map(f"probe {fingerprint(*inputs)}", len(parts), compute, told)
+    for rows, scores in zip(parts, units, strict=True):
+        for out, values in zip((nll, entropy), scores, strict=True):
+            out[rows][~known[rows]] = values
     return Scores(nll, entropy)
+
+
+def _pass(denoiser: Denoiser, windows: Windows, probes: Probes, rows: slice) -> tuple[Floats, ...]:
+    """NLL and entropy of what is not known in these passes, in the order of ``probes.order``."""
+    n = probes.order.shape[1]
+    tokens = windows.tokens[torch.from_numpy(probes.window[rows])]  # (b, L)
+    start = windows.context + probes.block[rows, None] * n
+    order = start + probes.order[rows]  # (b, n) window positions
+    hidden = np.arange(n) >= probes.known[rows, None]
+    queries = np.zeros(tuple(tokens.shape), dtype=np.bool_)
+    np.put_along_axis(queries, order, hidden, axis=1)
+    masked = queries | (np.arange(queries.shape[1]) >= start + n)  # later blocks are to come
+    asked = torch.from_numpy(queries)
+    given = tokens.masked_fill(torch.from_numpy(masked), denoiser.mask_id)
+    scores = denoiser.score(given, asked, tokens)
+    # Scores come in the order of the window's positions.
+    place = np.cumsum(queries).reshape(queries.shape) - 1
+    ordered = np.take_along_axis(place, order, axis=1)[hidden]
+    return tuple(values.cpu().numpy()[ordered] for values in scores)
+
+
+class _Tally:
+    """How many passes are done, and how well their mean is known."""
+
+    def __init__(self, documents: Ints, progress: Progress | None) -> None:
+        self._documents, self._progress = documents, progress
+        self._means = np.empty(len(documents))
+
+    def add(self, rows: slice, nll: Floats, sizes: Ints) -> None:
+        """These passes are done, with so many scores each."""
+        if self._progress is None:
+            return
+        starts = np.cumsum(sizes) - sizes  # each pass has a score
+        self._means[rows] = np.add.reduceat(nll.astype(np.float64), starts) / sizes
+        done = self._documents[: rows.stop]
+        spread = None
+        if done.min() < done.max():
+            spread = mean_over_documents(self._means[: rows.stop], done).stderr
+        self._progress(rows.stop, len(self._documents), spread)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,18 @@ from schedopt.clusters import Measured, check_documents, mean_over_documents
 from schedopt.data import Windows, check_tokens
 from schedopt.errors import UsageError
 from schedopt.models.denoiser import Denoiser
+from schedopt.running import LOCAL, Arrays, Progress, Runner, even_batch, fingerprint
 from schedopt.samplers.fills import true_tokens
 from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
 from schedopt.samplers.unmask import unmask
 from schedopt.schedule import Order, UnmaskingSchedule
 
 Floats = NDArray[np.float64]
-Progress = Callable[[int, int], None]
+
+# A unit of work makes all passes of its windows: of few, so that several processes have a share of
+# the few that a schedule is checked on; of so many tokens that a pass keeps a GPU busy.
+MOST_WINDOWS: Final = 64
+UNIT_TOKENS: Final = 2**13
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +89,9 @@ def evaluate(
     policies: Sequence[UnmaskingSchedule | Policy],
     *,
     seed: int = 0,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     progress: Progress | None = None,
+    runner: Runner = LOCAL,
 ) -> tuple[SamplerScore, ...]:
     """Score policies on the same windows.
 
@@ -96,9 +103,11 @@ def evaluate(
         windows: Held-out text; the context is given, the rest is to be sampled.
         policies: Schedules and planners.
         seed: Of random orders, >= 0.
-        batch_size: Windows that go through the model at once; no result depends on it.
+        batch_size: Windows that go through the model at once, one unit of work; no result
+            depends on it beyond rounding. By default 64, or fewer of many tokens.
         progress: Called with the number of windows that are done and their total, over all
-            policies.
+            policies, and the standard error over documents of the NLL so far, nats a token.
+        runner: Shares and journals the units.
 
     Returns:
         One score for each policy, in order.
@@ -117,33 +126,72 @@ def evaluate(
         >>> one_step.nfe, round(one_step.nll.value, 4)
         (1.0, 0.6931)
     """
+    if batch_size is None:
+        most = min(MOST_WINDOWS, UNIT_TOKENS // windows.tokens.shape[1])
+        batch_size = even_batch(len(windows), most)
     if batch_size < 1:
         raise UsageError(f"need batch size >= 1, got {batch_size}")
     check_tokens(windows, denoiser)
     check_documents(windows.documents)  # before the work, not after
-    scores = []
-    for done, policy in enumerate(map(as_policy, policies)):
-        nll, nfe = np.empty(len(windows)), np.empty(len(windows), dtype=np.int64)
-        for first in range(0, len(windows), batch_size):
-            rows = np.arange(first, min(first + batch_size, len(windows)))
-            truth = windows.tokens[first : first + batch_size].to(denoiser.device)
-            canvas = truth.clone()
-            canvas[:, windows.context :] = denoiser.mask_id
-            result = unmask(
-                denoiser,
-                canvas,
-                policy,
-                true_tokens(truth),
-                start=windows.context,
-                rows=rows.tolist(),
-                seed=seed,
-            )
-            nll[rows] = result.nll.sum(dim=-1).cpu().numpy() / windows.length
-            nfe[rows] = result.nfe
-            if progress is not None:
-                progress(done * len(windows) + first + len(rows), len(policies) * len(windows))
-        scores.append(SamplerScore(policy.label, policy.block_length, nll, nfe, windows.documents))
-    return tuple(scores)
+    plans = [as_policy(policy) for policy in policies]
+    size = len(windows)
+    units = [
+        (policy, slice(first, min(first + batch_size, size)))
+        for policy in plans
+        for first in range(0, size, batch_size)
+    ]
+    per_policy = len(units) // max(1, len(plans))
+
+    def compute(unit: int) -> Arrays:
+        return _score(denoiser, windows, *units[unit], seed=seed)
+
+    seen: list[Floats] = []  # of the policy that is being scored
+
+    def told(unit: int, scores: Arrays) -> None:
+        if progress is None:
+            return
+        _, rows = units[unit]
+        if rows.start == 0:
+            seen.clear()
+        seen.append(scores[0])
+        owners, spread = windows.documents[: rows.stop], None
+        if owners.min() < owners.max():
+            spread = mean_over_documents(np.concatenate(seen), owners).stderr
+        progress(unit // per_policy * size + rows.stop, len(plans) * size, spread)
+
+    told_apart = fingerprint(windows.tokens.cpu().numpy(), str(seed), *map(_name, plans))
+    scores = runner.map(f"evaluate {told_apart}", len(units), compute, told)
+    found = []
+    for index, policy in enumerate(plans):
+        parts = scores[index * per_policy : (index + 1) * per_policy]
+        nll, nfe = (np.concatenate(values) for values in zip(*parts, strict=True))
+        found.append(SamplerScore(policy.label, policy.block_length, nll, nfe, windows.documents))
+    return tuple(found)
+
+
+def _name(policy: Policy) -> str:
+    """What sets a policy apart from others."""
+    plan = policy.schedule if isinstance(policy, SchedulePolicy) else policy.block_length
+    return f"{policy.label} {plan}"
+
+
+def _score(
+    denoiser: Denoiser, windows: Windows, policy: Policy, rows: slice, *, seed: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """NLL per token and forward passes of some windows."""
+    truth = windows.tokens[rows].to(denoiser.device)
+    canvas = truth.clone()
+    canvas[:, windows.context :] = denoiser.mask_id
+    result = unmask(
+        denoiser,
+        canvas,
+        policy,
+        true_tokens(truth),
+        start=windows.context,
+        rows=range(rows.start, rows.stop),
+        seed=seed,
+    )
+    return result.nll.sum(dim=-1).cpu().numpy() / windows.length, result.nfe
 
 
 def sequential_policy(order: Order, block_length: int) -> SchedulePolicy:
