@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Literal
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
 from numpy.typing import NDArray
 from strategies import random_table
 from torch import Tensor
@@ -19,7 +21,8 @@ from schedopt.errors import InfeasibleError, InputError, NoisyEstimateError, Usa
 from schedopt.estimators import estimate
 from schedopt.evaluation import evaluate
 from schedopt.fitting import Fit, block_lengths, fit
-from schedopt.models import LawDenoiser
+from schedopt.fitting.check import evenly
+from schedopt.models import CallableDenoiser, LawDenoiser
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from schedopt.solvers import loss_of_blocks, losses, solve_blocks
@@ -136,7 +139,7 @@ def test_regret_is_over_the_best_sizes_of_the_other_documents(
     expected = loss_of_blocks(check, uniform, blocks) / least - 1
     assert found.uniform_regret == pytest.approx(expected)
     # What is measured is measured on those documents alone.
-    on = checked_on.take(np.linspace(0, len(checked_on) - 1, 512 // 13).round().astype(np.int64))
+    on = checked_on.take(evenly(len(checked_on))[: 512 // 13])
     (score,) = evaluate(denoiser, on, [own.schedule], seed=3)
     assert found.nll.value == pytest.approx(8 * score.nll.value)
     assert found.nll.stderr == pytest.approx(8 * score.nll.stderr)
@@ -194,7 +197,7 @@ def test_the_best_block_length_is_kept() -> None:
     found = fit(denoiser, windows, block_length="auto", steps=6, passes=600)
     assert sorted(c.solution.schedule.length for c in found.candidates) == [8, 16]
     assert found.schedule == found.candidates[0].solution.schedule
-    assert found.measure is found.candidates[0].measure
+    assert (found.measure,) == found.measures == found.candidates[0].measures
     chosen_on, _ = windows.split(0.5, seed=0)
     schedules = [candidate.solution.schedule for candidate in found.candidates]
     assert [schedule.total_steps(16) for schedule in schedules] == [6, 6]
@@ -300,9 +303,11 @@ def test_provenance() -> None:
             "documents": 400,
             "checked_documents": 128 // 11,
             "passes": 128,
+            "total_passes": 2 * 128 + 128 // 11 * 11,
             "length": 8,
             "context": 0,
             "block_length": 4,
+            "per_block": False,
             "fit": "raw",
         },
     }
@@ -320,32 +325,205 @@ def test_a_context_is_given_and_not_sampled() -> None:
     assert abs(found.loss.value - exact) <= 4.0 * found.loss.stderr
 
 
-@pytest.mark.parametrize("options", [{}, {"steps": 6, "block_length": "auto"}, {"max_loss": 1.0}])
-def test_progress_rises_to_its_total(options: dict[str, Any]) -> None:
-    denoiser, windows = sparse_oracle()
-    seen: list[tuple[int, int]] = []
-    fit(denoiser, windows, passes=300, progress=lambda *now: seen.append(now), **options)
-    done, totals = zip(*seen, strict=True)
-    assert len(set(totals)) == 1
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"steps": 6, "block_length": "auto"}, {"max_loss": 1.0}, {"target_stderr": 0.15}],
+    ids=str,
+)
+def test_progress_ends_at_its_total(options: dict[str, Any]) -> None:
+    denoiser, windows = sparse_oracle(200)
+    seen: list[tuple[int, int, float | None]] = []
+
+    def progress(done: int, total: int, stderr: float | None = None, /) -> None:
+        seen.append((done, total, stderr))
+
+    found = fit(denoiser, windows, passes=300, progress=progress, **options)
+    done, totals, stderrs = zip(*seen, strict=True)
     assert list(done) == sorted(done)
-    assert done[0] > 0
-    assert done[-1] == totals[0]
+    assert all(0 < d <= total for d, total in zip(done, totals, strict=True))
+    assert done[-1] == totals[-1] == found.passes
+    if "target_stderr" in options:  # the next round is told what the last one came to
+        assert stderrs[-1] is not None
+        assert found.loss.stderr <= 0.15 < stderrs[-1]
 
 
-def test_a_loss_that_is_not_known_well_enough() -> None:
-    """The error carries the fit, for who wants to look at it all the same."""
+def test_a_model_without_a_tokenizer_is_fitted_to_its_own_samples() -> None:
+    denoiser, _ = oracle(GENERIC)
+    found = fit(denoiser, "self", texts=400, steps=3, order=LEFT, passes=2048)
+    assert found.provenance["data"]["documents"] == 400
+    assert (found.length, found.context) == (8, 0)
+    assert abs(found.loss.value - exact_loss(GENERIC, found)) <= 4.0 * found.loss.stderr
+
+
+def test_a_function_of_tokens_is_fitted() -> None:
+    law, windows = oracle(GENERIC)
+    brought = CallableDenoiser(law.logits, mask_id=2, vocab_size=3)
+    options: dict[str, Any] = {"order": LEFT, "steps": 3, "passes": 128}
+    found, expected = (fit(model, windows, **options) for model in (brought, law))
+    assert found.schedule == expected.schedule
+    assert found.loss.value == pytest.approx(expected.loss.value, abs=1e-4)
+    assert found.provenance["model"]["name"] == "callable"
+
+
+# A loss that is known as well as it is to be
+
+
+def test_windows_are_added_until_the_loss_is_known() -> None:
     denoiser, windows = oracle(GENERIC)
-    plain = fit(denoiser, windows, steps=3, passes=128)
-    known = plain.loss.stderr
-    accepted = fit(denoiser, windows, steps=3, passes=128, max_stderr=known * 1.01)
-    assert accepted.solution == plain.solution
+    options: dict[str, Any] = {"order": RANDOM, "steps": 3, "passes": 64}
+    plain = fit(denoiser, windows, **options)
+    target = 0.6 * fit(denoiser, windows, **options, target_stderr=100.0).loss.stderr
+    found = fit(denoiser, windows, **options, target_stderr=target)
+    assert found.loss.stderr <= target
+    assert found.solution == plain.solution  # chosen once, as its documents are other ones
+    assert found.candidates[0].measures[0].conditional_entropy == pytest.approx(
+        plain.measure.conditional_entropy
+    )
+    assert plain.checked_documents == 8
+    assert 32 < found.checked_documents < 400
+    assert found.passes == 2 * 64 + found.checked_documents * 11
+    assert abs(found.loss.value - exact_loss(GENERIC, found)) <= 4.0 * found.loss.stderr
+
+
+def test_a_target_that_is_met_at_once_takes_no_more() -> None:
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "steps": 3, "passes": 1024}
+    plain = fit(denoiser, windows, **options)
+    assert fit(denoiser, windows, **options, target_stderr=10.0).loss == plain.loss
+
+
+def test_what_is_added_changes_nothing_that_was_measured() -> None:
+    """In a fixed order the rounds come to what one round over the same windows does."""
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "steps": 3, "passes": 64, "seed": 2}
+    _, checked_on = windows.split(0.5, seed=2)
+    found = fit(denoiser, windows, **options, target_stderr=0.06)
+    on = checked_on.take(evenly(400)[: found.checked_documents])
+    (score,) = evaluate(denoiser, on, [found.schedule])
+    assert found.checked_documents > 64
+    assert found.nll.value == pytest.approx(8 * score.nll.value)
+    assert found.nll.stderr == pytest.approx(8 * score.nll.stderr)
+
+
+def test_documents_that_run_out() -> None:
+    """The error carries the fit, for who wants to look at it all the same."""
+    denoiser, windows = oracle(GENERIC, 100)
     with pytest.raises(NoisyEstimateError) as caught:
-        fit(denoiser, windows, steps=3, passes=128, max_stderr=known * 0.99)
+        fit(denoiser, windows, order=LEFT, steps=3, passes=128, target_stderr=1e-3)
+    found = caught.value.estimate
     assert caught.value.exit_code == 4
-    assert isinstance(caught.value.estimate, Fit)
-    assert caught.value.estimate.solution == plain.solution
-    assert f"with standard error {known:.4g}, more than {known * 0.99:g}" in str(caught.value)
-    assert "--passes 256" in str(caught.value.hint)
+    assert isinstance(found, Fit)
+    assert found.checked_documents == 50
+    assert f"standard error {found.loss.stderr:.4g}" in str(caught.value)
+    assert "more than the target 0.001" in str(caught.value)
+    assert "all 50 held-out documents are used: give about" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("max_passes", [600, 1000, 2000])
+def test_passes_that_run_out(max_passes: int) -> None:
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "steps": 3, "target_stderr": 1e-3}
+    with pytest.raises(NoisyEstimateError) as caught:
+        fit(denoiser, windows, passes=128, max_passes=max_passes, **options)
+    found = caught.value.estimate
+    assert isinstance(found, Fit)
+    assert max_passes - 11 < found.passes <= max_passes
+    # Twice the passes that the hint names would do, were there the text.
+    need = int(str(caught.value.hint).split("--max-passes ")[1].split(",")[0])
+    ratio = (found.loss.stderr / 1e-3) ** 2
+    assert need - 256 == pytest.approx((found.passes - 256) * ratio, rel=1e-3)
+
+
+@pytest.mark.parametrize("max_passes", [1000, 5000])
+@pytest.mark.parametrize("options", [{}, {"block_length": "auto"}, {"order": LEFT}], ids=str)
+def test_the_whole_fit_keeps_within_its_passes(max_passes: int, options: dict[str, Any]) -> None:
+    denoiser, windows = sparse_oracle(200)
+    found = fit(denoiser, windows, steps=4, max_passes=max_passes, **options)
+    assert max_passes / 2 < found.passes <= max_passes
+
+
+def test_documents_of_many_windows_are_added_in_twos() -> None:
+    """Each round needs two documents: where the rest is of one, it is left out."""
+    denoiser, windows = oracle(GENERIC, 200)
+    owners = np.where(np.arange(200) < 20, np.arange(200), 20 + np.arange(200) % 2)
+    with pytest.raises(NoisyEstimateError, match="more than the target") as caught:
+        fit(
+            denoiser,
+            replace(windows, documents=owners),
+            order=LEFT,
+            steps=3,
+            passes=256,
+            target_stderr=1e-6,
+        )
+    assert "held-out documents are used" in str(caught.value.hint)
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_every_beginning_is_spread_evenly(count: int, first: int) -> None:
+    order = evenly(count)
+    assert sorted(order) == list(range(count))
+    chosen = np.sort(order[: min(first, count)])
+    gaps = np.diff(np.concatenate([[-1], chosen, [count]]))
+    assert gaps.max() <= 2.7 * count / len(chosen) + 2
+
+
+# Sizes of each block's own
+
+
+def test_each_block_has_its_own_measure_and_sizes() -> None:
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "block_length": 4, "passes": 512, "seed": 3}
+    found = fit(denoiser, windows, steps=5, per_block=True, **options)
+    chosen_on, checked_on = windows.split(0.5, seed=3)
+    fitted, check = (
+        [
+            estimate(
+                denoiser, on, order=LEFT, block_length=4, block=b, passes=512, seed=seed
+            ).measure
+            for b in range(2)
+        ]
+        for on, seed in ((chosen_on, 3), (checked_on, 4))
+    )
+    for own, expected in zip(found.measures, fitted, strict=True):
+        assert (own.conditional_entropy == expected.conditional_entropy).all()
+    solution = solve_blocks(fitted, 2, steps=5)
+    assert found.solution == solution
+    least = solve_blocks(check, 2, steps=5).loss
+    assert found.regret == pytest.approx(loss_of_blocks(check, found.schedule, 2) / least - 1)
+    assert abs(found.loss.value - exact_loss(GENERIC, found)) <= 4.0 * found.loss.stderr
+    assert found.provenance["estimate"]["per_block"] is True
+    with pytest.raises(UsageError, match="each of the 2 blocks has a measure of its own"):
+        _ = found.measure
+
+
+def test_blocks_that_differ_get_steps_where_they_gain() -> None:
+    """Four free bits, then a bit four times: equal sizes for both would waste steps."""
+    table = np.zeros((2,) * 8)
+    for word in np.ndindex((2,) * 5):
+        table[word[:4] + word[4:] * 4] = 1 / 32
+    denoiser, windows = oracle(TableLaw(table), 400)
+    options: dict[str, Any] = {"order": LEFT, "block_length": 4, "steps": 3, "smoothing": "raw"}
+    found = fit(denoiser, windows, per_block=True, **options)
+    assert found.schedule.blocks == ((4,), (1, 3))
+    assert found.loss.value == pytest.approx(0.0, abs=1e-9)
+    assert fit(denoiser, windows, **options).loss.value >= 0.0
+
+
+def test_one_block_of_its_own_is_the_whole() -> None:
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "block_length": 8, "steps": 3, "passes": 128}
+    whole, alone = (fit(denoiser, windows, per_block=own, **options) for own in (False, True))
+    assert whole.solution == alone.solution
+    assert alone.measure is alone.measures[0]
+
+
+def test_the_fewest_steps_of_blocks_with_their_own_sizes() -> None:
+    denoiser, windows = oracle(GENERIC)
+    options: dict[str, Any] = {"order": LEFT, "block_length": 4, "passes": 512}
+    found = fit(denoiser, windows, max_loss=0.3, per_block=True, **options)
+    steps = found.schedule.total_steps(8)
+    assert found.solution.loss <= 0.3
+    assert solve_blocks(found.measures, 2, steps=steps - 1).loss > 0.3
 
 
 # Refusals, before the passes that it would take to find out
@@ -377,6 +555,17 @@ class Untouched(LawDenoiser):
         ({"passes": 8}, "at least 16, got 8"),
         ({"smoothing": "rough"}, "unknown smoothing 'rough'"),
         ({"seed": -1}, "seed: need a whole number >= 0, got -1"),
+        ({"per_block": True}, "need the length of the blocks, got None"),
+        ({"per_block": True, "block_length": "auto"}, "need the length of the blocks, got auto"),
+        (
+            {"per_block": True, "block_length": 4, "robust": 0.9, "steps": 4},
+            "one measure for all blocks",
+        ),
+        ({"target_stderr": 0.0}, "target stderr: need nats > 0, got 0.0"),
+        ({"target_stderr": float("nan")}, "need nats > 0, got nan"),
+        ({"max_passes": 64}, "max passes: 64 for the whole fit leave 0 for each part"),
+        ({"max_passes": 0}, "max passes: 0 for the whole fit leave 0 for each part"),
+        ({"texts": 4}, "texts: 4 are to be drawn, but the data are windows"),
     ],
     ids=str,
 )

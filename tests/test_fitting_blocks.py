@@ -1,7 +1,8 @@
-"""Blocks that share a measure and a budget: the best split, against every split there is."""
+"""Blocks that share a budget, and a measure or not: the best split, against every split."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import hypothesis.strategies as st
@@ -27,12 +28,15 @@ measures = st.one_of(
 )
 
 
-def least_losses(measure: Measure, blocks: int) -> dict[int, float]:
+def least_losses(each: Sequence[Measure]) -> dict[int, float]:
     """Least loss of each number of steps, over all sizes of all blocks."""
-    n = measure.length
-    single = [(k, loss_of(measure, sizes)) for k in range(1, n + 1) for sizes in compositions(n, k)]
+    n = each[0].length
+    every = [
+        [(k, loss_of(measure, sizes)) for k in range(1, n + 1) for sizes in compositions(n, k)]
+        for measure in each
+    ]
     least: dict[int, float] = {}
-    for choice in product(single, repeat=blocks):
+    for choice in product(*every):
         steps, loss = sum(k for k, _ in choice), sum(loss for _, loss in choice)
         least[steps] = min(least.get(steps, loss), loss)
     return least
@@ -57,7 +61,7 @@ def check(measure: Measure, blocks: int, solution: Solution) -> int:
 @settings(max_examples=60)
 @given(measures, st.integers(1, 3))
 def test_no_split_loses_less(measure: Measure, blocks: int) -> None:
-    for steps, least in least_losses(measure, blocks).items():
+    for steps, least in least_losses([measure] * blocks).items():
         solution = solve_blocks(measure, blocks, steps=steps)
         assert check(measure, blocks, solution) == steps
         assert solution.loss == pytest.approx(least, abs=100 * rounding(measure))
@@ -66,7 +70,7 @@ def test_no_split_loses_less(measure: Measure, blocks: int) -> None:
 @settings(max_examples=60)
 @given(measures, st.integers(1, 3), st.floats(0.0, 1.0))
 def test_no_fewer_steps_keep_within_a_loss(measure: Measure, blocks: int, share: float) -> None:
-    least = least_losses(measure, blocks)
+    least = least_losses([measure] * blocks)
     low, high = min(least.values()), max(least.values())
     max_loss = low + share * (high - low)
     # A loss that is met or missed by rounding alone may count either way.
@@ -105,6 +109,92 @@ def test_one_budget(blocks: int) -> None:
         solve_blocks(CURVE, blocks, steps=4, max_loss=1.0)
     with pytest.raises(InfeasibleError, match="need max_loss >= 0"):
         solve_blocks(CURVE, blocks, max_loss=-1.0)
+
+
+# A measure for each block
+
+
+@st.composite
+def measures_of_several_blocks(draw: st.DrawFn) -> tuple[Measure, ...]:
+    """Two or three curves, or surfaces of one order, of one length."""
+    first = draw(measures)
+    if isinstance(first, OrderSurface):
+        scales = draw(st.lists(st.floats(0.0, 4.0), min_size=1, max_size=2))
+        others: list[Measure] = [
+            OrderSurface(first.conditional_entropy * scale, first.order) for scale in scales
+        ]
+        return (first, *others)
+    n = first.length
+    entries = st.lists(st.floats(0.0, 4.0), min_size=n, max_size=n)
+    curves = draw(st.lists(entries, min_size=1, max_size=2))
+    return (first, *map(InformationCurve, curves))
+
+
+@settings(max_examples=60)
+@given(measures_of_several_blocks())
+def test_no_split_among_blocks_that_differ_loses_less(each: tuple[Measure, ...]) -> None:
+    for steps, least in least_losses(each).items():
+        solution = solve_blocks(each, len(each), steps=steps)
+        slack = 100 * max(map(rounding, each))
+        assert solution.schedule.total_steps(len(each) * each[0].length) == steps
+        assert solution.loss == pytest.approx(least, abs=slack)
+        assert solution.lower_bound <= solution.loss
+        own = loss_of_blocks(each, solution.schedule, len(each))
+        assert own == pytest.approx(solution.loss, abs=slack)
+
+
+@settings(max_examples=60)
+@given(measures_of_several_blocks(), st.floats(0.0, 1.0))
+def test_no_fewer_steps_of_blocks_that_differ(each: tuple[Measure, ...], share: float) -> None:
+    least = least_losses(each)
+    low, high = min(least.values()), max(least.values())
+    max_loss = low + share * (high - low)
+    assume(all(abs(loss - max_loss) > 1e-6 * (1.0 + high) for loss in least.values()))
+    solution = solve_blocks(each, len(each), max_loss=max_loss)
+    steps = solution.schedule.total_steps(len(each) * each[0].length)
+    assert steps == min(k for k, loss in least.items() if loss <= max_loss)
+    assert solution.loss <= max_loss
+
+
+def test_steps_go_where_they_gain() -> None:
+    flat = InformationCurve([2.0, 2.0, 2.0, 2.0])
+    solution = solve_blocks([flat, CURVE, flat], 3, steps=6)
+    assert solution.schedule.blocks == ((4,), (1, 1, 1, 1), (4,))
+    assert (solution.loss, solution.sequential) == (0.0, 2 * flat.entropy + CURVE.entropy)
+
+
+def test_a_measure_for_each_block_that_is_the_same_is_one_for_all() -> None:
+    for steps in range(3, 13):
+        alike = solve_blocks([CURVE] * 3, 3, steps=steps)
+        assert alike == solve_blocks(CURVE, 3, steps=steps)
+    assert loss_of_blocks([CURVE] * 2, UnmaskingSchedule(4, Order("random"), (4,)), 2) == 8.5
+
+
+SURFACE = OrderSurface([[1.0, 1.0], [0.0, 1.0]], Order("left_to_right"))
+
+
+@pytest.mark.parametrize(
+    ("each", "blocks", "message"),
+    [
+        ([CURVE], 2, "one for each of 2 blocks, got 1"),
+        ([], 1, "one for each of 1 blocks, got 0"),
+        ([CURVE, InformationCurve([1.0])], 2, "of one length and one order, got lengths 4, 1"),
+        ([SURFACE, InformationCurve([1.0, 1.0])], 2, "of one length and one order"),
+        (CURVE, 0, "need at least one block, got 0"),
+    ],
+)
+def test_measures_that_do_not_suit_the_blocks(
+    each: Sequence[Measure] | Measure, blocks: int, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        solve_blocks(each, blocks, steps=4)
+
+
+@pytest.mark.parametrize("max_loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number(max_loss: float) -> None:
+    for blocks in (1, 2):
+        with pytest.raises(UsageError, match="need a finite max_loss"):
+            solve_blocks(CURVE, blocks, max_loss=max_loss)
 
 
 def test_loss_of_blocks_takes_each_blocks_own_sizes() -> None:

@@ -13,11 +13,24 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from schedopt import __version__
-from schedopt.cli import compare, estimate, evaluate, exact, fit, sample, show, solve, validate
+from schedopt.cli import (
+    compare,
+    doctor,
+    estimate,
+    evaluate,
+    exact,
+    fit,
+    sample,
+    show,
+    solve,
+    validate,
+)
+from schedopt.cli.job import resume_hint, run_verb
 from schedopt.cli.parser import Parser
 from schedopt.errors import SchedoptError
+from schedopt.running import ALONE, join
 
-VERBS = (fit, sample, evaluate, estimate, solve, compare, exact, show, validate)
+VERBS = (fit, sample, evaluate, estimate, solve, compare, exact, show, validate, doctor)
 INTERRUPTED = 130
 
 
@@ -31,35 +44,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    debug = False
+    args = Namespace(argv=arguments, ranks=ALONE, shared=False, debug=False)
     try:
-        args = build_parser().parse_args(arguments, Namespace(argv=arguments))
-        debug = args.debug
-        code: int = args.run(args)
-    except SystemExit as stop:  # after --help and --version
+        with join() as args.ranks:
+            build_parser().parse_args(arguments, args)
+            code = run_verb(args)
+    except SystemExit as stop:  # after --help and --version, or where the first rank speaks
+        if args.debug and stop.__cause__ is not None:
+            traceback.print_exception(stop.__cause__)
         return int(stop.code or 0)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         return 1
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
+        if args.ranks.first:
+            _complain("interrupted", resume_hint(args))
         return INTERRUPTED
     except SchedoptError as error:
-        if debug:
+        if args.debug:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        _complain(str(error), error.hint)
         return error.exit_code
     except Exception as error:
         # The last frame of a program is the one place where any error has the same meaning: a
         # bug, of which the user is told in a line and the developer, with --debug, everything.
-        if debug:
+        if args.debug:
             traceback.print_exc()
         first = next(iter(str(error).splitlines()), "")
-        print(f"error: unexpected {type(error).__name__}: {first}", file=sys.stderr)
-        print("hint: run it again with --debug and report the traceback", file=sys.stderr)
+        _complain(
+            f"unexpected {type(error).__name__}: {first}",
+            "run it again with --debug and report the traceback",
+        )
         return SchedoptError.exit_code
     return code
+
+
+def _complain(problem: str, hint: str | None) -> None:
+    print(f"error: {problem}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
 
 
 def build_parser() -> Parser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from schedopt.cli.job import add_run, job
 from schedopt.cli.options import (
     add_data,
     add_model,
@@ -18,11 +19,12 @@ from schedopt.cli.options import (
 from schedopt.cli.orders import parse_order
 from schedopt.cli.output import emit, nats, say
 from schedopt.cli.parser import Verbs, add_verb, whole
-from schedopt.cli.progress import progress_bar
+from schedopt.cli.progress import progress_bar, say_usage
 from schedopt.cli.provenance import environment, origin
 from schedopt.cli.show import measure_lines
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.files import CurveFile, SurfaceFile, write
+from schedopt.files.fields import order_document
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -38,6 +40,12 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--block-length", type=whole(1), metavar="N", help="of the curve; default the length"
     )
+    parser.add_argument(
+        "--block",
+        type=whole(0),
+        metavar="I",
+        help="measure this block alone, 0 the leftmost; default the mean over all",
+    )
     add_passes(parser)
     add_output(parser, "the curve or surface")
     parser.add_argument(
@@ -46,33 +54,47 @@ def add_parser(verbs: Verbs) -> None:
     add_seed(parser)
     add_data(parser)
     add_model(parser)
+    add_run(parser)
 
 
 def run(args: Namespace) -> int:
     """Measure, print and write the curve or surface."""
-    from schedopt.data import DEFAULT_LENGTH, load_windows
     from schedopt.estimators import estimate
+    from schedopt.texts import load_text
 
     check_apart(output=args.output, entropy=args.entropy)
     for target in (args.output, args.entropy):
         check_output(target)
     order = parse_order(args.order)
     denoiser = load_denoiser(args)
-    length = args.length or args.block_length or DEFAULT_LENGTH
-    windows, about = load_windows(
-        denoiser, args.data, length=length, context=args.context, part=args.part
-    )
-    with progress_bar(args, "passes") as progress:
-        found = estimate(
-            denoiser,
-            windows,
-            order=order,
-            block_length=args.block_length,
-            passes=args.passes,
-            seed=args.seed,
-            smoothing=args.smoothing,
-            progress=progress,
-        )
+    with job(args, denoiser, order=order_document(order)) as runner:
+        with progress_bar(args, "texts") as progress:
+            windows, about = load_text(
+                denoiser,
+                args.data,
+                length=args.length or args.block_length,
+                context=args.context,
+                part=args.part,
+                texts=args.texts,
+                seed=args.seed,
+                progress=progress,
+                runner=runner,
+            )
+        with progress_bar(args, "passes") as progress:
+            found = estimate(
+                denoiser,
+                windows,
+                order=order,
+                block_length=args.block_length,
+                block=args.block,
+                passes=args.passes,
+                seed=args.seed,
+                smoothing=args.smoothing,
+                progress=progress,
+                runner=runner,
+            )
+    if not args.ranks.first:
+        return 0
     provenance = origin(
         args,
         seed=args.seed,
@@ -85,6 +107,7 @@ def run(args: Namespace) -> int:
             "length": windows.length,
             "context": windows.context,
             "block_length": found.measure.length,
+            "block": args.block,
             "fit": found.smoothing,
         },
     )
@@ -99,6 +122,7 @@ def run(args: Namespace) -> int:
         f"model's own entropy is {nats(found.calibration_gap.value)} ± "
         f"{nats(found.calibration_gap.stderr)} nats a token below its loss",
     )
+    say_usage(args, denoiser)
     emit(args, file.document(), measure_lines(found.measure))
     return 0
 

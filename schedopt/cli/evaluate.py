@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from schedopt.cli.job import add_run, job, schedule_digest
 from schedopt.cli.options import (
     add_data,
     add_model,
@@ -16,7 +17,7 @@ from schedopt.cli.options import (
 )
 from schedopt.cli.output import document, emit, nats, table
 from schedopt.cli.parser import Verbs, add_verb, whole, wholes
-from schedopt.cli.progress import progress_bar
+from schedopt.cli.progress import progress_bar, say_usage
 from schedopt.cli.provenance import environment, origin
 from schedopt.errors import InputError, UsageError
 from schedopt.files import ScheduleFile
@@ -70,15 +71,18 @@ def add_parser(verbs: Verbs) -> None:
     add_seed(parser)
     add_data(parser)
     add_model(parser)
+    add_run(parser)
 
 
 def run(args: Namespace) -> int:
     """Print a row a sampler, and the passes with which planners match the schedules."""
-    from schedopt.data import DEFAULT_LENGTH, load_windows
+    from schedopt.data import DEFAULT_CONTEXT, DEFAULT_LENGTH
     from schedopt.evaluation import evaluate, match, score_row, sequential_policy
+    from schedopt.texts import load_text
 
     files = {path: load_schedule(path) for path in args.schedule}
     length = _setting(args, "length", files) or DEFAULT_LENGTH
+    # One that a schedule was fitted for gives way where prompts are the context.
     context = _setting(args, "context", files)
     ours, planners = _schedules(files, length), _planners(args, length)
     if not ours and not planners:
@@ -91,12 +95,29 @@ def run(args: Namespace) -> int:
         if args.excess
     }
     denoiser = load_denoiser(args)
-    windows, about = load_windows(
-        denoiser, args.data, length=length, context=context, part=args.part, limit=args.windows
-    )
     policies = list(dict.fromkeys([*ours, *planners, *sequential.values()]))
-    with progress_bar(args, "windows") as progress:
-        scores = evaluate(denoiser, windows, policies, seed=args.seed, progress=progress)
+    digests = {path: schedule_digest(file) for path, file in files.items()}
+    with job(args, denoiser, schedule=digests) as runner:
+        with progress_bar(args, "texts") as progress:
+            windows, about = load_text(
+                denoiser,
+                args.data,
+                length=length,
+                context=args.context,
+                usual_context=DEFAULT_CONTEXT if context is None else context,
+                part=args.part,
+                limit=args.windows,
+                texts=args.texts,
+                seed=args.seed,
+                progress=progress,
+                runner=runner,
+            )
+        with progress_bar(args, "windows") as progress:
+            scores = evaluate(
+                denoiser, windows, policies, seed=args.seed, progress=progress, runner=runner
+            )
+    if not args.ranks.first:
+        return 0
     score = dict(zip(policies, scores, strict=True))
     reference = next((score[policy] for policy in ours), None)
     rows = []
@@ -123,6 +144,7 @@ def run(args: Namespace) -> int:
             environment=environment(),
         ),
     )
+    say_usage(args, denoiser)
     emit(args, result, [*_score_lines(result), *_match_lines(matches)])
     return 0
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schedopt.cli.estimate import measure_file
+from schedopt.cli.job import add_run, job
 from schedopt.cli.options import (
     add_budget,
     add_data,
@@ -17,14 +19,16 @@ from schedopt.cli.options import (
     add_passes,
     add_robust,
     add_seed,
+    add_target,
     check_apart,
     check_output,
+    load_denoiser,
     robust_confidence,
 )
 from schedopt.cli.orders import order_text, parse_order
 from schedopt.cli.output import document, emit, nats, say, sizes_text, table
-from schedopt.cli.parser import Verbs, add_verb, number, whole_or_auto
-from schedopt.cli.progress import progress_bar
+from schedopt.cli.parser import Verbs, add_verb, whole_or_auto
+from schedopt.cli.progress import progress_bar, say_usage
 from schedopt.cli.provenance import environment, origin
 from schedopt.files import Prediction, ScheduleFile, dumps, write
 from schedopt.files.fields import order_document
@@ -51,16 +55,25 @@ def add_parser(verbs: Verbs) -> None:
         help="of the schedule, or auto for the best; where neither it nor --order, --max-loss or "
         "--robust is given, order, block length and step sizes are chosen together",
     )
+    parser.add_argument(
+        "--per-block",
+        action="store_true",
+        help="measure each block by itself, for step sizes of its own; all share the budget",
+    )
     add_robust(parser)
     add_passes(parser)
-    parser.add_argument(
-        "--max-stderr", type=number, metavar="NATS", help="refuse a loss known less well"
-    )
+    add_target(parser)
     add_output(parser, "the schedule", "schedule.json")
-    parser.add_argument("--measure", metavar="FILE", help="write the curve or surface, too")
+    parser.add_argument(
+        "--measure",
+        metavar="FILE",
+        help="write the curve or surface, too; with --per-block, FILE-0.json, FILE-1.json, ... for "
+        "FILE.json",
+    )
     add_seed(parser)
     add_data(parser)
     add_model(parser)
+    add_run(parser)
 
 
 def run(args: Namespace) -> int:
@@ -71,34 +84,35 @@ def run(args: Namespace) -> int:
     for target in (args.output, args.measure):
         check_output(target)
     order = None if args.order is None else parse_order(args.order)
-    with progress_bar(args, "passes") as progress:
+    denoiser = load_denoiser(args)
+    named = None if order is None else order_document(order)
+    with job(args, denoiser, order=named) as runner, progress_bar(args, "passes") as progress:
         found = fit(
-            args.model,
+            denoiser,
             args.data,
             length=args.length,
             context=args.context,
             part=args.part,
+            texts=args.texts,
             block_length=args.block_length,
+            per_block=args.per_block,
             order=order,
             steps=args.steps,
             max_loss=args.max_loss,
             passes=args.passes,
+            target_stderr=args.target_stderr,
+            max_passes=args.max_passes,
             smoothing=args.smoothing,
             robust=robust_confidence(args),
-            max_stderr=args.max_stderr,
             seed=args.seed,
-            device=args.device,
-            dtype=args.dtype,
-            mask_id=args.mask_id,
             progress=progress,
+            runner=runner,
         )
+    if not args.ranks.first:
+        return 0
     provenance = origin(args, environment=environment(), **found.provenance)
     if args.measure is not None:
-        measured = measure_file(found.measure, provenance)
-        write(args.measure, measured)
-        digest = sha256(dumps(measured).encode()).hexdigest()
-        provenance = {**provenance, "curve_sha256": digest}
-        say(args, f"wrote {args.measure}")
+        provenance |= _write_measures(args, found, provenance)
     write(args.output, ScheduleFile(found.schedule, _prediction(found), provenance=provenance))
     say(args, f"wrote {args.output}")
     if found.uniform_regret < found.regret:
@@ -107,8 +121,21 @@ def run(args: Namespace) -> int:
             "warning: on the documents that it was checked with, equal sizes lose less than these; "
             f"more passes than --passes {args.passes} choose better ones",
         )
+    say_usage(args, denoiser)
     emit(args, _document(found, provenance), _lines(found, robust=args.robust))
     return 0
+
+
+def _write_measures(args: Namespace, found: Fit, provenance: dict[str, object]) -> dict[str, str]:
+    """Write what the sizes were chosen by; the hash of it where it is one file."""
+    path = Path(args.measure)
+    several = len(found.measures) > 1
+    for block, measure in enumerate(found.measures):
+        target = path.with_stem(f"{path.stem}-{block}") if several else path
+        file = measure_file(measure, provenance)
+        write(target, file)
+        say(args, f"wrote {target}")
+    return {} if several else {"curve_sha256": sha256(dumps(file).encode()).hexdigest()}
 
 
 def _prediction(found: Fit) -> Prediction:
@@ -140,6 +167,7 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
         nll=found.nll.value,
         nll_stderr=found.nll.stderr,
         checked_documents=found.checked_documents,
+        passes=found.passes,
         fitted={
             "loss": solution.loss,
             "lower_bound": solution.lower_bound,

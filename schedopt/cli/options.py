@@ -13,7 +13,7 @@ from schedopt.files import ScheduleFile, loads, read_bytes
 from schedopt.schedule import UnmaskingSchedule
 
 if TYPE_CHECKING:
-    from schedopt.models import Denoiser
+    from schedopt.models import NetworkDenoiser
 
 PASSES: Final = 2048
 
@@ -48,16 +48,30 @@ def add_model(parser: ArgumentParser) -> None:
     group.add_argument(
         "--model",
         default="tiny",
-        help="a bundled model (tiny, tiny-light) or a folder with a checkpoint; default tiny",
+        help="a bundled model (tiny, tiny-light), a folder with a checkpoint, an alias (llada, "
+        "llada-base, llada-1.5, dream, dream-coder, diffucoder, mdlm, llada-moe, llada2, ...), or "
+        "a hub id owner/name; default tiny",
     )
-    group.add_argument("--device", default="cpu", help="torch device; default cpu")
-    group.add_argument("--dtype", default="float32", help="type of the weights; default float32")
     group.add_argument(
-        "--mask-id", type=whole(0), metavar="N", help="mask token, where the config has none"
+        "--revision", metavar="NAME", help="branch, tag or commit of a model of the hub"
+    )
+    group.add_argument(
+        "--device",
+        default="auto",
+        help="torch device; default auto, a GPU where there is one: that of the rank, of several",
+    )
+    group.add_argument(
+        "--dtype",
+        default="auto",
+        help="type of the weights; default auto, on a GPU what the checkpoint has, on a CPU "
+        "float32",
+    )
+    group.add_argument(
+        "--mask-id", type=whole(0), metavar="N", help="mask token, where no file of it has one"
     )
 
 
-def load_denoiser(args: Namespace) -> Denoiser:
+def load_denoiser(args: Namespace) -> NetworkDenoiser:
     """The model that ``--model`` names.
 
     Raises:
@@ -65,14 +79,29 @@ def load_denoiser(args: Namespace) -> Denoiser:
     """
     from schedopt.models import load_model
 
-    return load_model(args.model, device=args.device, dtype=args.dtype, mask_id=args.mask_id)
+    return load_model(
+        args.model,
+        device=args.device,
+        dtype=args.dtype,
+        mask_id=args.mask_id,
+        revision=args.revision,
+    )
 
 
 def add_data(parser: ArgumentParser) -> None:
     """``--data`` and how it is cut."""
     group = parser.add_argument_group("data")
     group.add_argument(
-        "--data", metavar="FILE", help=".txt, or .jsonl with a text a line; default: bundled text"
+        "--data",
+        metavar="FILE",
+        help=".txt; .jsonl, whose lines have a text, or a prompt and a response; or self for the "
+        "model's own samples; default: the bundled text, Python source",
+    )
+    group.add_argument(
+        "--texts",
+        type=whole(1),
+        metavar="N",
+        help="samples to draw with --data self; default 128, or as many as there are windows",
     )
     group.add_argument(
         "--length",
@@ -84,7 +113,8 @@ def add_data(parser: ArgumentParser) -> None:
         "--context",
         type=whole(0),
         metavar="N",
-        help="known positions before them; default 64, less where the model has no room",
+        help="known positions before them; default 64, less where the model has no room; prompts "
+        "are their own",
     )
     group.add_argument(
         "--part",
@@ -109,6 +139,23 @@ def add_passes(parser: ArgumentParser) -> None:
         default="smooth",
         choices=("smooth", "isotonic", "raw"),
         help="of the estimate; default smooth",
+    )
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """``--target-stderr`` and ``--max-passes``."""
+    parser.add_argument(
+        "--target-stderr",
+        type=number,
+        metavar="NATS",
+        help="check the schedule on more text, until its loss is known so well",
+    )
+    parser.add_argument(
+        "--max-passes",
+        type=whole(1),
+        metavar="N",
+        help="of all estimates, comparisons and checks together; default: what --passes and "
+        "--target-stderr take",
     )
 
 
