@@ -61,8 +61,9 @@ def sample(
     Args:
         model: A denoiser, a bundled model's name, or a folder.
         schedule: A schedule, or any policy.
-        prompt: A text or token ids, or a list of either; prompts may differ in length. Where the
-            model has a ``bos_id``, an empty one is that token.
+        prompt: A text or token ids, or a list of either; prompts may differ in length. A text is
+            put into the chat template of a checkpoint that has one. Where the model has a
+            ``bos_id``, an empty prompt is that token.
         length: Positions to sample after the prompt, a multiple of the block length; one block
             where left out.
         count: Rows for each prompt.
@@ -95,6 +96,9 @@ def sample(
     start_of_text = [] if denoiser.bos_id is None else [denoiser.bos_id]
     prompts = [_encode(denoiser, one) or start_of_text for one in _prompts(prompt)]
     template = _template(denoiser, policy, length, tokens)
+    decode = None if denoiser.tokenizer is None else denoiser.tokenizer.decode
+    if decode is not None:
+        decode([])  # what is missing to write texts is found out before the passes
     for given in prompts:
         check_width(denoiser, len(given) + len(template))
     canvases = [given + template for given in prompts for _ in range(count)]
@@ -123,7 +127,6 @@ def sample(
             for row, (ids, steps, nfe) in zip(rows, parts, strict=True):
                 by_row[row] = (ids, steps, int(nfe))
     results = [by_row[row] for row in range(len(canvases))]
-    decode = None if denoiser.tokenizer is None else denoiser.tokenizer.decode
     return Samples(
         tokens=tuple(tuple(ids) for ids, _, _ in results),
         texts=None if decode is None else tuple(decode(ids) for ids, _, _ in results),
@@ -148,7 +151,7 @@ def _encode(denoiser: Denoiser, prompt: Prompt) -> list[int]:
     elif denoiser.tokenizer is None:
         raise UsageError("the model has no tokenizer: give the prompt as token ids")
     else:
-        ids = denoiser.tokenizer.encode(prompt)
+        ids = denoiser.tokenizer.prompt(prompt)
     _check_tokens(denoiser, ids)
     if denoiser.mask_id in ids:
         raise UsageError(
