@@ -26,8 +26,9 @@ from schedopt.data import Windows, check_tokens, generator
 from schedopt.errors import UsageError
 from schedopt.estimators.gap_features import FeatureTables, features
 from schedopt.estimators.nonnegative import nonnegative
-from schedopt.estimators.probe import BATCH, Probes, Progress, blocks_of, probe
+from schedopt.estimators.probe import Probes, blocks_of, probe
 from schedopt.models.denoiser import Denoiser
+from schedopt.running import LOCAL, Progress, Runner
 from schedopt.solvers.orders import BASES, LEAST_BLOCK
 from theory.orders import pipelined_order
 
@@ -260,8 +261,9 @@ def probe_gaps(
     known: Ints,
     block_length: int | None = None,
     seed: int = 0,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: Progress | None = None,
+    runner: Runner = LOCAL,
 ) -> GapSums:
     """Make passes with prefixes of given orders, several to each block of each window.
 
@@ -274,8 +276,9 @@ def probe_gaps(
             as there are different ones.
         block_length: n; the windows' length by default.
         seed: Of the choice of windows.
-        batch: Passes sent at once.
-        progress: Called with the number of passes done and their total.
+        batch: As ``probe``.
+        progress: As ``probe``.
+        runner: As ``probe``.
 
     Raises:
         UsageError: A block length that does not divide the windows, no passes, orders that are no
@@ -302,7 +305,7 @@ def probe_gaps(
     unit[np.argsort(known, kind="stable")] = np.arange(passes) % units
     window, block = np.divmod(shuffled[unit], blocks)
     probes = Probes(window, block, orders, known)
-    scores = probe(denoiser, windows, probes, batch=batch, progress=progress).nll
+    scores = probe(denoiser, windows, probes, batch=batch, progress=progress, runner=runner).nll
     by_position = np.empty_like(scores)
     np.put_along_axis(by_position, orders, scores, axis=1)
     context = (block > 0) | (windows.context > 0)
@@ -316,8 +319,9 @@ def estimate_gaps(
     block_length: int | None = None,
     passes: int,
     seed: int = 0,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: Progress | None = None,
+    runner: Runner = LOCAL,
 ) -> GapModel:
     """Fit the gap model to one set of passes with random masks.
 
@@ -327,8 +331,9 @@ def estimate_gaps(
         block_length: Positions of one block; the windows' length by default.
         passes: Forward passes to spend, at least 16.
         seed: Of all draws.
-        batch: Passes sent at once.
-        progress: Called with the number of passes done and their total.
+        batch: As ``probe``.
+        progress: As ``probe``.
+        runner: As ``probe``.
 
     Returns:
         A model with a context where the windows have one, or several blocks.
@@ -364,5 +369,6 @@ def estimate_gaps(
         seed=seed,
         batch=batch,
         progress=progress,
+        runner=runner,
     )
     return sums.solve(n, has_context=windows.context > 0 or blocks > 1)
