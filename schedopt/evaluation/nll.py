@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from schedopt.clusters import Measured, check_documents, mean_over_documents
 from schedopt.data import Windows, check_tokens
 from schedopt.errors import UsageError
-from schedopt.models.denoiser import Denoiser
+from schedopt.models import Denoiser, NetworkDenoiser
 from schedopt.running import LOCAL, Arrays, Progress, Runner, even_batch, fingerprint
 from schedopt.samplers.fills import true_tokens
 from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
@@ -22,9 +22,11 @@ from schedopt.schedule import Order, UnmaskingSchedule
 Floats = NDArray[np.float64]
 
 # A unit of work makes all passes of its windows: of few, so that several processes have a share of
-# the few that a schedule is checked on; of so many tokens that a pass keeps a GPU busy.
+# the few that a schedule is checked on; of so many that a pass keeps a GPU busy, which large
+# models do with fewer tokens.
 MOST_WINDOWS: Final = 64
 UNIT_TOKENS: Final = 2**13
+UNIT_FLOPS: Final = 2e13  # of one pass: 30 ms at the 650e12 a second that an H200 reaches
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +106,8 @@ def evaluate(
         policies: Schedules and planners.
         seed: Of random orders, >= 0.
         batch_size: Windows that go through the model at once, one unit of work; no result
-            depends on it beyond rounding. By default 64, or fewer of many tokens.
+            depends on it beyond rounding. By default 64, or fewer where a pass has many tokens or
+            the model is large.
         progress: Called with the number of windows that are done and their total, over all
             policies, and the standard error over documents of the NLL so far, nats a token.
         runner: Shares and journals the units.
@@ -127,7 +130,10 @@ def evaluate(
         (1.0, 0.6931)
     """
     if batch_size is None:
-        most = min(MOST_WINDOWS, UNIT_TOKENS // windows.tokens.shape[1])
+        width = windows.tokens.shape[1]
+        most = min(MOST_WINDOWS, UNIT_TOKENS // width)
+        if isinstance(denoiser, NetworkDenoiser):
+            most = min(most, int(UNIT_FLOPS / denoiser.flops(width)))
         batch_size = even_batch(len(windows), most)
     if batch_size < 1:
         raise UsageError(f"need batch size >= 1, got {batch_size}")
