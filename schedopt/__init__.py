@@ -36,14 +36,17 @@ from schedopt.solution import Solution, Status
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from schedopt.data import Windows
     from schedopt.estimators import estimate
     from schedopt.evaluation import evaluate
     from schedopt.fitting import fit
-    from schedopt.models import load_model
+    from schedopt.models import CallableDenoiser, load_model
     from schedopt.samplers import sample
     from schedopt.solvers import solve
+    from schedopt.texts import load_text, self_samples
 
 __all__ = [
+    "CallableDenoiser",
     "CurveFile",
     "DeviceMemoryError",
     "FormatError",
@@ -64,31 +67,38 @@ __all__ = [
     "SurfaceFile",
     "UnmaskingSchedule",
     "UsageError",
+    "Windows",
     "estimate",
     "evaluate",
     "fit",
     "load_model",
+    "load_text",
     "read_curve",
     "read_schedule",
     "read_surface",
     "sample",
+    "self_samples",
     "solve",
     "write",
 ]
 
 _LAZY: Final = {
+    "CallableDenoiser": "schedopt.models",
+    "Windows": "schedopt.data",
     "estimate": "schedopt.estimators",
     "evaluate": "schedopt.evaluation",
     "fit": "schedopt.fitting",
     "load_model": "schedopt.models",
+    "load_text": "schedopt.texts",
     "sample": "schedopt.samplers",
+    "self_samples": "schedopt.texts",
     "solve": "schedopt.solvers",
 }
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and reports unknown names
 
     def __getattr__(name: str) -> Any:
-        """A verb, from its package."""
+        """What needs heavier packages, from where it stands."""
         if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(_LAZY[name]), name)

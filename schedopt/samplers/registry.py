@@ -21,8 +21,8 @@ SIZED: Final[Mapping[str, tuple[str, Callable[[int, int], tuple[int, ...]]]]] = 
     "entropy": ("entropy", uniform_sizes),
     "margin": ("margin", uniform_sizes),
 }
-# These set it themselves, by a number after a colon.
-PARAMETRISED: Final = ("eb", "threshold", "dus")
+# These set it themselves, by a number after a colon, and what that is.
+PARAMETRISED: Final = {"eb": "GAMMA", "threshold": "TAU", "dus": "BLOCK_LENGTH"}
 POLICY_NAMES: Final = (*SIZED, *PARAMETRISED)
 
 DEFAULT_GAMMA: Final = 0.1  # Ben-Hamu et al., Table 1
@@ -83,10 +83,8 @@ def policy_for(spelling: str, *, block_length: int, steps: int | None = None) ->
     if name == "dus":
         length = _number(int, spelling, argument) if colon else block_length
         return SchedulePolicy(dus_schedule(length), spelling)
-    raise UsageError(
-        f"unknown planner {spelling!r}; one of {', '.join(SIZED)}, eb[:GAMMA], "
-        "threshold[:TAU], dus[:BLOCK_LENGTH]"
-    )
+    known = [*SIZED, *(f"{kind}[:{number}]" for kind, number in PARAMETRISED.items())]
+    raise UsageError(f"unknown planner {spelling!r}; one of {', '.join(known)}")
 
 
 def _number(kind: Callable[[str], Number], spelling: str, argument: str) -> Number:
