@@ -21,7 +21,7 @@ from schedopt.data import (
     part_name,
 )
 from schedopt.errors import UsageError
-from schedopt.models.denoiser import Denoiser
+from schedopt.models.denoiser import Denoiser, start_of_text
 from schedopt.running import LOCAL, Arrays, Progress, Runner
 from schedopt.samplers.fills import drawn_tokens
 from schedopt.samplers.randomness import row_uniforms
@@ -66,7 +66,8 @@ def self_samples(
         runner: Shares the work among ranks and keeps it in a journal.
 
     Raises:
-        UsageError: A number out of range, or a length that the model does not take.
+        UsageError: A number out of range, a length that the model does not take, or a model that
+            needs a first token and names none.
 
     Example:
         >>> from schedopt.models import LawDenoiser
@@ -80,7 +81,7 @@ def self_samples(
             f"need count >= 1, length >= 1 and context >= 0, got {count}, {length} and {context}"
         )
     index, parts = check_part(part)
-    given = [] if denoiser.bos_id is None else [denoiser.bos_id]
+    given = start_of_text(denoiser)
     context = max(context, len(given))
     drawn = context + length - len(given)
     # Orders and tokens of a later evaluation come from the seed itself: it must not meet each

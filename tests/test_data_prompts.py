@@ -126,6 +126,10 @@ def test_a_window_is_a_prompt_and_its_response(
 
 def test_a_prompt_that_leaves_no_room() -> None:
     corpus = corpus_of(("ab", "c"), ("abcdef", "g"))
+    for prompt, cure in (("a" * 9, "a --length of at most 1, or leave"), ("a" * 10, "shorten its")):
+        with pytest.raises(InputError) as caught:
+            cut_responses(corpus_of((prompt, "c")), TOKENIZER, length=5, max_length=10)
+        assert cure in str(caught.value.hint)
     windows = cut_responses(corpus, TOKENIZER, length=4, max_length=10, eos_id=EOS)
     assert windows.tokens.shape == (2, 10)
     with pytest.raises(InputError) as caught:

@@ -170,6 +170,18 @@ def test_answers_that_are_no_logits(returned: Any, message: str) -> None:
         assert caught.value.exit_code == 3
 
 
+def test_what_to_do_about_answers_of_another_kind() -> None:
+    tokens = torch.zeros((1, 3), dtype=torch.int64)
+    for returned, cure in (
+        (lambda t: mixing(t).numpy(), "return torch.from_numpy(out)"),
+        (lambda t: (mixing(t), None), "return out[0], or"),
+        (lambda t: mixing(t) * math.nan, "a function of your own must return finite logits"),
+    ):
+        with pytest.raises(InputError) as caught:
+            model_of(returned).logits(tokens)
+        assert cure in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_narrow_logits_are_widened_before_the_softmax(dtype: torch.dtype) -> None:
     model = model_of(lambda tokens: mixing(tokens).to(dtype))
@@ -189,6 +201,14 @@ def test_narrow_logits_are_widened_before_the_softmax(dtype: torch.dtype) -> Non
         ({"mask_id": -1}, "mask_id: need"),
         ({"eos_id": V}, "eos_id: need"),
         ({"bos_id": V}, "bos_id: need"),
+        ({"mask_id": None}, "mask_id: need 0..5, got None"),
+        ({"eos_id": 2.0}, "eos_id: need 0..5, got 2.0"),
+        ({"eos_id": MASK}, "eos_id: need another token than the mask, got 5"),
+        ({"bos_id": MASK}, "bos_id: need another token than the mask, got 5"),
+        ({"vocab_size": "6"}, "vocab_size: need a whole number, got '6'"),
+        ({"vocab_size": None}, "vocab_size: need a whole number, got None"),
+        ({"max_length": 2.5}, "max_length: need a whole number, got 2.5"),
+        ({"function": "tiny"}, "function: need one of token ids, got str"),
         ({"shift": 2}, "shift: need 0 or 1, got 2"),
     ],
 )
@@ -209,5 +229,8 @@ def test_the_first_token_of_a_shifted_function_is_refused() -> None:
 def test_protocol() -> None:
     model = model_of(max_length=4)
     assert isinstance(model, Denoiser)
-    with pytest.raises(UsageError, match="sequence of 5 tokens: this model takes at most 4"):
+    with pytest.raises(
+        UsageError, match="sequence of 5 tokens: this model takes at most 4"
+    ) as caught:
         model.logits(torch.zeros((1, 5), dtype=torch.int64))
+    assert "a shorter prompt, or a smaller --length or --context" in str(caught.value.hint)

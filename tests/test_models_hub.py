@@ -72,9 +72,25 @@ def test_bundled_models_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in BUNDLED:
         assert (find_folder(name) / "config.json").is_file()
     monkeypatch.chdir(tmp_path)
-    for name in ("llada", "owner/name"):
+    for name in ("mine", "owner/name"):
         Path(name).mkdir(parents=True)
         assert find_folder(name) == find_folder(Path(name)) == Path(name)
+
+
+def test_folders_that_are_called_as_a_model(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a name means must not depend on the folder that one is in."""
+    snapshot = keep(cache, LLADA)
+    monkeypatch.chdir(tmp_path)
+    for name in ("llada", "dream", "tiny"):
+        write_checkpoint(Path(name), PUBLISHED)
+        assert find_folder(f"./{name}") == find_folder(Path(name)) == Path(name)
+    assert find_folder("llada") == find_folder("LLaDA") == snapshot
+    assert find_folder("tiny") != Path("tiny")
+    assert "./name" in refused("dream", "is not here in full")
+    names = [load_model(name).provenance["name"] for name in ("llada", "./llada", Path("llada"))]
+    assert names == [LLADA, "./llada", "llada"]
 
 
 @pytest.mark.parametrize("name", ["tiny", "."])
@@ -113,7 +129,7 @@ def test_the_extra_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for name, repository in (("llada", LLADA), ("owner/name", "owner/name")):
         hint = refused(name, f"model {repository!r}", "the package huggingface_hub")
-        assert "pip install 'schedopt[hub]'" in hint
+        assert "pip install huggingface_hub tokenizers jinja2" in hint
         assert FOLDER in hint
 
 

@@ -21,6 +21,7 @@ from schedopt.estimators import estimate
 from schedopt.evaluation import evaluate
 from schedopt.fitting import fit
 from schedopt.models import Denoiser, LawDenoiser
+from schedopt.samplers import policy_for, sample
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import uniform_sizes
 from theory.distributions import HiddenMarkov, Law, MarkovChain, MixtureOfProducts, build_law
@@ -227,3 +228,16 @@ def test_the_sampler_loses_what_a_fit_says(law: Law) -> None:
     excess = N * (by_steps - sequential_nll(denoiser, fresh))
     spread = np.hypot(found.loss.stderr, excess.std() / 50**0.5)
     assert excess.mean() == pytest.approx(found.loss.value, abs=5 * spread + 1e-9)
+
+
+def test_how_to_give_the_length_that_a_law_has() -> None:
+    law, policy = (
+        LawDenoiser([[0.5, 0.0], [0.0, 0.5]]),
+        policy_for("random", block_length=1, steps=1),
+    )
+    for length, cure in ((3, "a prompt and a --length that together"), (1, "a --length of 2")):
+        with pytest.raises(
+            UsageError, match=f"{length} tokens: this model takes exactly 2"
+        ) as told:
+            sample(law, policy, length=length)
+        assert cure in str(told.value.hint)

@@ -38,6 +38,8 @@ from schedopt.models.checkpoint import Checkpoint, Digest
 from schedopt.models.families import FAMILIES
 from schedopt.models.fields import Fields
 from schedopt.models.weights import memory_of
+from schedopt.samplers import policy_for, sample
+from schedopt.texts import self_samples
 
 HEAD = "model.transformer.ff_out.weight"
 NORM = "model.transformer.ln_f.weight"
@@ -179,7 +181,8 @@ def test_sizes_that_do_not_fit(changes: dict[str, Any], message: str, tmp_path: 
 )
 def test_configs_that_are_no_json_object(text: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(text)
-    refused(tmp_path, f"{tmp_path / 'config.json'}: ", message)
+    error = refused(tmp_path, f"{tmp_path / 'config.json'}: ", message)
+    assert "download the file again" in str(error.hint)
 
 
 def test_fields_without_effect_are_let_through(tmp_path: Path) -> None:
@@ -286,7 +289,8 @@ def test_tensors_that_are_missing_or_too_many(tmp_path: Path) -> None:
     refused(tmp_path, "tensor 'lm_head.bias' has no place in the network")
     del weights[NORM], weights[HEAD]
     save_file(weights, tmp_path / "model.safetensors")
-    refused(tmp_path, f"{tmp_path}: 2 tensors are missing, the first {HEAD!r}")
+    error = refused(tmp_path, f"{tmp_path}: tensor {HEAD!r} is missing, and 1 more")
+    assert "number of layers in config.json" in str(error.hint)
 
 
 @pytest.mark.parametrize("family", ["llada", "a2d-qwen3", "llada2"])
@@ -305,11 +309,12 @@ def test_tied_heads(family: str, tmp_path: Path) -> None:
         tokens = torch.arange(9)[None]
         assert torch.equal(again.logits(tokens), model.logits(tokens))
     write_checkpoint(tmp_path, tied, [both])
-    refused(tmp_path, f"tensor {head!r}: ", "numbers differ", mask_id=MASK_ID)
+    error = refused(tmp_path, f"tensor {head!r}: ", "numbers differ", mask_id=MASK_ID)
+    assert field in str(error.hint)
     write_checkpoint(tmp_path, tied, [{**weights, head: both[head][:, :-1].contiguous()}])
     refused(tmp_path, f"tensor {head!r}: need shape (20, 24), got (20, 23)", mask_id=MASK_ID)
     write_checkpoint(tmp_path, untied, [weights])
-    refused(tmp_path, f"1 tensors are missing, the first {head!r}", mask_id=MASK_ID)
+    refused(tmp_path, f"tensor {head!r} is missing", mask_id=MASK_ID)
 
 
 def test_frequencies_that_mdlm_stores(tmp_path: Path) -> None:
@@ -324,7 +329,7 @@ def test_frequencies_that_mdlm_stores(tmp_path: Path) -> None:
         write_checkpoint(tmp_path, config, [{**weights, name: value}])
         assert torch.equal(load_model(tmp_path).logits(tokens), without)
     write_checkpoint(tmp_path, config, [{**weights, name: stored * torch.tensor([1.0, 1.1])}])
-    refused(tmp_path, f"tensor {name!r}: 1 numbers differ")
+    refused(tmp_path, f"tensor {name!r}: 1 number differs from")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 3000, -1])
@@ -338,6 +343,15 @@ def test_files_that_are_no_safetensors(tmp_path: Path) -> None:
     weights = write_checkpoint(tmp_path, PUBLISHED) / "model.safetensors"
     torch.save(random_weights(PUBLISHED), weights)  # a pickle is never opened
     refused(tmp_path, f"{weights}: not readable as safetensors: ")
+
+
+def test_files_that_git_has_not_fetched(tmp_path: Path) -> None:
+    weights = write_checkpoint(tmp_path, PUBLISHED) / "model.safetensors"
+    weights.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n")
+    error = refused(tmp_path, f"{weights}: not readable as safetensors: ")
+    assert f"run `git lfs pull` in {tmp_path}" in str(error.hint)
+    weights.write_text("version 1")
+    assert "download the file again" in str(refused(tmp_path, "not readable").hint)
 
 
 # Shards
@@ -370,10 +384,36 @@ def test_shards_are_one_model(tmp_path: Path) -> None:
     assert whole.provenance["weights_sha256"] != parts.provenance["weights_sha256"]
 
 
-def test_an_index_comes_before_a_single_file(tmp_path: Path) -> None:
+def test_a_single_file_beside_shards(tmp_path: Path) -> None:
+    """Nobody can tell which of them is meant."""
     write_checkpoint(tmp_path, PUBLISHED, shards())
-    (tmp_path / "model.safetensors").write_bytes(b"left over")
+    write_checkpoint(tmp_path, PUBLISHED)
+    error = refused(tmp_path, "model.safetensors and model.safetensors.index.json are both there")
+    assert "remove model.safetensors, or the index" in str(error.hint)
+    names = dict.fromkeys(random_weights(PUBLISHED), "model.safetensors")
+    write_index(tmp_path, names)  # of that file itself
     load_model(tmp_path)
+
+
+FIRST, SECOND = (f"model-0000{i}-of-00002.safetensors" for i in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [(FIRST, SECOND), (SECOND, FIRST), (..., FIRST), (..., SECOND), (FIRST, ...)],
+)
+def test_an_index_agrees_with_its_shards(stated: Any, found: Any, tmp_path: Path) -> None:
+    pieces = shards()
+    write_checkpoint(tmp_path, PUBLISHED, pieces)
+    number = 1 if found == SECOND else 0
+    name = "lm_head.bias" if found is ... else next(iter(pieces[number]))
+    names = dict.fromkeys(pieces[0], FIRST) | dict.fromkeys(pieces[1], SECOND)
+    write_index(tmp_path, changed(names, **{name: stated}))
+    said, seen = ("no file" if where is ... else where for where in (stated, found))
+    index = tmp_path / "model.safetensors.index.json"
+    refused(
+        tmp_path, f"{index}: $.weight_map: tensor {name!r} should be in {said}, it is in {seen}"
+    )
 
 
 def test_a_tensor_in_two_shards(tmp_path: Path) -> None:
@@ -681,6 +721,36 @@ def test_tokens_that_end_and_begin_a_text(tmp_path: Path) -> None:
     assert load_model(tmp_path).eos_id == 4
     large = changed(FAMILY_CONFIGS["mdlm"], vocab_size=50258, hidden_dim=4, n_heads=2)
     assert load_model(write_checkpoint(tmp_path, large)).eos_id == 50256
+
+
+@pytest.mark.parametrize(
+    ("family", "field"),
+    [("dream", "bos_token_id"), ("dream", "eos_token_id"), ("llada", "eos_token_id")],
+)
+def test_tokens_that_cannot_be(family: str, field: str, tmp_path: Path) -> None:
+    for token in (20, 9999, MASK_ID):
+        write_checkpoint(tmp_path, FAMILY_CONFIGS[family] | {field: token})
+        need = f"need 0..19 and not the mask token 18, got {token}"
+        refused(tmp_path, f"{tmp_path / 'config.json'}: $.{field}: {need}")
+    write_checkpoint(tmp_path, FAMILY_CONFIGS["a2d-qwen3"] | {"bos_token_id": 9999})
+    assert load_model(tmp_path, mask_id=MASK_ID).bos_id is None  # it needs none
+
+
+def test_a_model_without_the_first_token_that_it_needs(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, changed(FAMILY_CONFIGS["dream"], bos_token_id=...))
+    model = load_model(tmp_path)
+    policy = policy_for("random", block_length=2, steps=2)
+    for ask in (
+        lambda: self_samples(model, 2, length=4, context=8),
+        lambda: sample(model, policy),
+        lambda: sample(model, policy, prompt=[[3], []]),
+    ):
+        with pytest.raises(UsageError, match="no row of this model scores the first token") as told:
+            ask()
+        assert "bos_token_id in config.json (bos_id= in Python)" in str(told.value.hint)
+        assert "--prompt" in str(told.value.hint)
+    assert model.usage().passes == 0
+    assert len(sample(model, policy, prompt=[3]).tokens[0]) == 3
 
 
 # Memory, dtypes and hashes

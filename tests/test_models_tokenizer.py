@@ -211,6 +211,10 @@ def test_masks_that_the_config_names(tmp_path: Path) -> None:
     write_fast(tmp_path)
     (tmp_path / "special_tokens_map.json").write_text('{"mask_token": "<|eot_id|>"}')
     read(tmp_path, mask_id=eot)
+    for name in ("<|gone|>", {"content": "<|gone|>"}):
+        write_fast(tmp_path, mask_token=name)
+        error = refused(lambda: read(tmp_path, mask_id=mask), "'<|gone|>', which", "no token of it")
+        assert "belong" in str(error.hint)
 
 
 def test_tokenizers_that_lose_text(tmp_path: Path) -> None:
@@ -237,7 +241,16 @@ def test_broken_tokenizers(text: str, tmp_path: Path) -> None:
     write_fast(tmp_path)
     path = tmp_path / "tokenizer.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    refused(lambda: read(tmp_path), f"{path}: not readable as a tokenizer: ")
+    error = refused(lambda: read(tmp_path), f"{path}: not readable as a tokenizer: ")
+    assert "download the file again" in str(error.hint)
+
+
+def test_tokenizers_that_git_has_not_fetched(tmp_path: Path) -> None:
+    write_slow(tmp_path)
+    for name in ("vocab.json", "tokenizer.json"):
+        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\nsize 7\n")
+        error = refused(lambda: read(tmp_path), f"{tmp_path / name}: ")
+        assert f"run `git lfs pull` in {tmp_path}" in str(error.hint)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +335,7 @@ def test_the_package_is_missing(
         lambda: tokenizer.decode([1]),
     ):
         error = refused(use, "the package tokenizers", error=MissingModelError, code=6)
-        assert error.hint == "pip install 'schedopt[hub]'"
+        assert error.hint == "pip install huggingface_hub tokenizers jinja2"
 
 
 def test_models_have_their_tokenizer(tmp_path: Path) -> None:
@@ -434,7 +447,7 @@ def test_jinja_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     error = refused(
         lambda: tokenizer.prompt("Hi"), "the package jinja2", error=MissingModelError, code=6
     )
-    assert error.hint == "pip install 'schedopt[hub]'"
+    assert error.hint == "pip install huggingface_hub tokenizers jinja2"
 
 
 def test_added_tokens_that_are_text(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _extra(name: str, packages: tuple[str, ...]) -> dict[str, object]:
         "present": None not in found.values(),
         "for": _PURPOSE[name],
         "packages": found,
-        "install": f"pip install 'schedopt[{name}]'",
+        "install": f"pip install {' '.join(packages)}",
     }
 
 

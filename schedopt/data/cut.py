@@ -130,11 +130,14 @@ def cut_responses(
         given = tokenizer.prompt(prompt)
         given = given or leading_tokens(bos_id, 0)
         if max_length is not None and len(given) > max_length - length:
+            most = max_length - len(given)
             raise InputError(
                 f"{corpus.where(i)}: the prompt has {len(given)} tokens, and this model has room "
                 f"for {max_length - length} before the {length} to be sampled (at most "
                 f"{max_length} together)",
-                hint="give a smaller --length, or leave the record out",
+                hint=f"give a --length of at most {most}, or leave the record out"
+                if most > 0
+                else "leave the record out, or shorten its prompt",
             )
         response = tokenizer.encode(text)[:length]
         longest = max(longest, len(response))

@@ -298,7 +298,8 @@ class BatchedDenoiser(ABC):
         length = shape[1] - int(absent.sum(dim=1).min())
         if self.max_length is not None and length > self.max_length:
             raise UsageError(
-                f"sequence of {length} tokens: this model takes at most {self.max_length}"
+                f"sequence of {length} tokens: this model takes at most {self.max_length}",
+                hint="give a shorter prompt, or a smaller --length or --context",
             )
         low, high = int(tokens.min()), int(tokens.max())
         if low < NO_TOKEN or high >= self.vocab_size:

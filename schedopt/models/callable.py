@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,11 @@ from schedopt.errors import InputError, UsageError
 from schedopt.models.batches import BatchedDenoiser
 from schedopt.models.head import reduce_logits
 from schedopt.models.tokenizer import Tokenizer
+
+_CURES: Final[dict[type, str]] = {
+    np.ndarray: "return torch.from_numpy(out)",
+    tuple: "return out[0], or whichever of them are the logits",
+}
 
 
 class CallableDenoiser(BatchedDenoiser):
@@ -34,7 +40,7 @@ class CallableDenoiser(BatchedDenoiser):
         shift: 1 where row i scores token i + 1, as in Dream, else 0.
 
     Raises:
-        UsageError: A size, token or shift out of range.
+        UsageError: What cannot be called, or a size, token or shift out of range.
 
     Example:
         >>> def unsure(tokens):
@@ -58,13 +64,22 @@ class CallableDenoiser(BatchedDenoiser):
         device: str | torch.device = "cpu",
         shift: int = 0,
     ) -> None:
+        if not callable(function):
+            raise UsageError(f"function: need one of token ids, got {type(function).__name__}")
+        for told, size in (("vocab_size", vocab_size), ("max_length", max_length)):
+            if not isinstance(size, int) and (size is not None or told == "vocab_size"):
+                raise UsageError(f"{told}: need a whole number, got {size!r}")
         if vocab_size < 2 or (max_length is not None and max_length < 1):
             raise UsageError(
                 f"need vocab_size >= 2 and max_length >= 1, got {vocab_size} and {max_length}"
             )
         for told, token in (("mask", mask_id), ("eos", eos_id), ("bos", bos_id)):
-            if token is not None and not 0 <= token < vocab_size:
-                raise UsageError(f"{told}_id: need 0..{vocab_size - 1}, got {token}")
+            if token is None and told != "mask":
+                continue
+            if not isinstance(token, int) or not 0 <= token < vocab_size:
+                raise UsageError(f"{told}_id: need 0..{vocab_size - 1}, got {token!r}")
+            if token == mask_id and told != "mask":
+                raise UsageError(f"{told}_id: need another token than the mask, got {token}")
         if shift not in {0, 1}:
             raise UsageError(f"shift: need 0 or 1, got {shift}")
         self.function = function
@@ -89,7 +104,8 @@ class CallableDenoiser(BatchedDenoiser):
         if not isinstance(logits, Tensor):
             raise InputError(
                 f"the model returned {type(found).__name__}: need a tensor of logits, "
-                "or an object whose logits they are"
+                "or an object whose logits they are",
+                hint=_CURES.get(type(found)),
             )
         need = (*tokens.shape, self.vocab_size)
         if tuple(logits.shape) != need or not logits.is_floating_point():

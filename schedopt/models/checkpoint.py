@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from schedopt.errors import InputError, MissingModelError
+from schedopt.models.hub import DOWNLOAD_HINT, broken_hint
 from schedopt.models.vocabulary import read_object
 
 DTYPES: Final = {
@@ -28,10 +29,9 @@ DTYPES: Final = {
 }
 # What safetensors calls them.
 NAMES: Final = {"F32": "float32", "F64": "float64", "BF16": "bfloat16", "F16": "float16"}
-INDEX: Final = "model.safetensors.index.json"
+SINGLE: Final = "model.safetensors"
+INDEX: Final = f"{SINGLE}.index.json"
 _PIECE: Final = 1 << 22  # bytes that are hashed at once
-
-DOWNLOAD_HINT: Final = "download the file again: it is not what its authors published"
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,26 @@ class Stored:
         return math.prod(self.shape) * DTYPES[NAMES[self.dtype]].itemsize
 
 
-def find_shards(folder: Path) -> tuple[list[Path], int | None]:
-    """The safetensors files of a checkpoint, and the bytes of all tensors where an index says so.
+def find_shards(folder: Path) -> tuple[list[Path], int | None, dict[str, str] | None]:
+    """The safetensors files of a checkpoint, and what an index says of them.
+
+    Returns:
+        The files; the bytes of all tensors and the file of each, or None where no index says so.
 
     Raises:
         MissingModelError: A file is missing.
-        InputError: The index is broken.
+        InputError: The index is broken, or there is a single file beside the shards.
     """
     index = folder / INDEX
-    total = None
-    names = ["model.safetensors"]
+    total = shards = None
+    names = [SINGLE]
     if index.is_file():
         document = read_object(index)
         weight_map = document.get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise InputError(f"{index}: $.weight_map: need an object of tensor names to shards")
-        names = sorted({str(name) for name in weight_map.values()})
+        shards = {tensor: str(name) for tensor, name in weight_map.items()}
+        names = sorted(set(shards.values()))
         if any(Path(name).name != name for name in names):
             raise InputError(f"{index}: $.weight_map: shards must be file names, got {names!r}")
         metadata = document.get("metadata")
@@ -77,7 +81,12 @@ def find_shards(folder: Path) -> tuple[list[Path], int | None]:
                 f"{path}: no such file; a model folder needs it",
                 hint="weights are read from safetensors only: convert others, or download them",
             )
-    return files, total
+    if SINGLE not in names and (folder / SINGLE).is_file():
+        raise InputError(
+            f"{folder}: {SINGLE} and {INDEX} are both there, and the index names other files",
+            hint=f"remove {SINGLE}, or the index and its shards",
+        )
+    return files, total, shards
 
 
 class Checkpoint:
@@ -86,13 +95,20 @@ class Checkpoint:
     Args:
         files: The shards.
         total: Bytes that all tensors should have together, or None.
+        shards: Name of the file that each tensor should be in, or None.
 
     Raises:
-        InputError: A file is cut off or no safetensors, a tensor is there twice, has a dtype that
-            is no number of ours, or all together are not as large as they should be.
+        InputError: A file is cut off or no safetensors, a tensor is there twice, is not where it
+            should be, has a dtype that is no number of ours, or all together are not as large as
+            they should be.
     """
 
-    def __init__(self, files: list[Path], total: int | None = None) -> None:
+    def __init__(
+        self,
+        files: list[Path],
+        total: int | None = None,
+        shards: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = files[0].parent
         self.tensors: dict[str, Stored] = {}
         for path in files:
@@ -109,6 +125,8 @@ class Checkpoint:
                             hint="quantised checkpoints are not read; take the one they come from",
                         )
                     self.tensors[name] = stored
+        if shards is not None:
+            self._check_places(shards)
         found = sum(stored.bytes for stored in self.tensors.values())
         if total not in (None, found):
             raise InputError(
@@ -116,6 +134,17 @@ class Checkpoint:
                 f"bytes of tensors, the shards hold {found}",
                 hint=DOWNLOAD_HINT,
             )
+
+    def _check_places(self, shards: Mapping[str, str]) -> None:
+        for name in sorted(self.tensors.keys() | shards.keys()):
+            stated = shards.get(name, "no file")
+            found = self.tensors[name].path.name if name in self.tensors else "no file"
+            if stated != found:
+                raise InputError(
+                    f"{self.folder / INDEX}: $.weight_map: tensor {name!r} should be in {stated}, "
+                    f"it is in {found}",
+                    hint="take the index and the shards of the same checkpoint",
+                )
 
     @property
     def dtype(self) -> str:
@@ -141,7 +170,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, OSError) as error:
         raise InputError(
-            f"{path}: not readable as safetensors: {error}", hint=DOWNLOAD_HINT
+            f"{path}: not readable as safetensors: {error}", hint=broken_hint(path)
         ) from error
 
 

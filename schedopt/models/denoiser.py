@@ -8,7 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from schedopt.errors import InputError
+from schedopt.errors import InputError, UsageError
 from schedopt.models.tokenizer import Tokenizer
 
 # Stands at the left of a sequence that is shorter than its batch is wide: there is no token.
@@ -29,6 +29,7 @@ class Denoiser(Protocol):
         mask_id: Token that stands for an unknown position.
         eos_id: Token that ends a text, or None.
         bos_id: Token that must stand first, because no row scores position 0; None elsewhere.
+        shift: 1 where no row scores position 0, else 0.
         max_length: Longest sequence L, or None where any will do.
         fixed_length: Whether only sequences of exactly ``max_length`` are in distribution.
         device: Where tokens go and rows come from.
@@ -40,6 +41,7 @@ class Denoiser(Protocol):
     mask_id: int
     eos_id: int | None
     bos_id: int | None
+    shift: int
     max_length: int | None
     fixed_length: bool
     device: torch.device
@@ -57,6 +59,24 @@ class Denoiser(Protocol):
     def score(self, tokens: Tensor, queries: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """NLL of the targets and predictive entropy at the queries, each shape (R,), nats."""
         ...
+
+
+def start_of_text(denoiser: Denoiser) -> list[int]:
+    """What stands before a text that has no context: nothing, or the token that must stand first.
+
+    Raises:
+        UsageError: A token must, and the model has none.
+    """
+    if denoiser.bos_id is not None:
+        return [denoiser.bos_id]
+    if denoiser.shift:
+        raise UsageError(
+            "no row of this model scores the first token of a text, and no bos_token_id says "
+            "what to begin with",
+            hint="name bos_token_id in config.json (bos_id= in Python); a sample may begin with a "
+            "--prompt instead",
+        )
+    return []
 
 
 def normalise(logits: Tensor, mask_id: int) -> Tensor:
@@ -85,7 +105,8 @@ def no_distribution(row: int, rows: int) -> InputError:
     """What to raise where a row of logits is no distribution."""
     return InputError(
         f"the model returned NaN or infinite logits (row {row} of {rows})",
-        hint="check the checkpoint, or load it with a wider dtype such as float32",
+        hint="check the checkpoint, or load it with a wider dtype such as float32; a function of "
+        "your own must return finite logits, or -inf for what cannot be",
     )
 
 

@@ -49,11 +49,14 @@ WANTED: Final = (
     "added_tokens.json",
     "chat_template.jinja",
 )
-INSTALL_HINT: Final = "pip install 'schedopt[hub]'"
+INSTALL_HINT: Final = "pip install huggingface_hub tokenizers jinja2"
+DOWNLOAD_HINT: Final = "download the file again: it is not what its authors published"
 
 _FOLDER_HINT: Final = (
-    "give a folder that holds config.json and model.safetensors: --model /path/to/folder"
+    "give a folder that holds config.json and model.safetensors: --model /path/to/folder "
+    "(./name where its name is an alias too)"
 )
+_POINTER: Final = b"version https://git-lfs"
 _REPOSITORY: Final = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -63,8 +66,9 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
     """Find the folder of a model, downloading it where it comes from the hub.
 
     Args:
-        path_or_alias: A bundled model (``tiny``, ``tiny-light``), a folder, an alias such as
-            ``llada`` or ``dream``, or a hub id ``owner/name``; the first of these that it is.
+        path_or_alias: A bundled model (``tiny``, ``tiny-light``), an alias such as ``llada`` or
+            ``dream``, a folder, or a hub id ``owner/name``; the first of these that it is. A
+            folder that is called as a model or an alias is written ``./llada``, or is a ``Path``.
         revision: Branch, tag or commit of the hub's repository; its main branch by default.
 
     Returns:
@@ -81,19 +85,19 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
         'tiny'
     """
     name = str(path_or_alias)
-    local = ASSETS / name if name in BUNDLED else Path(path_or_alias)
+    if (repository := full_name(path_or_alias)) != name:
+        return _download(repository, revision)
+    is_bundled = path_or_alias in BUNDLED
+    local = ASSETS / name if is_bundled else Path(path_or_alias)
     if name and local.is_dir():
         if revision is not None:
-            kind = "the bundled model" if name in BUNDLED else "the folder"
+            kind = "the bundled model" if is_bundled else "the folder"
             raise UsageError(
                 f"revision {revision!r}: {kind} {name!r} has no revisions",
                 hint="only a model of the hub (an alias or owner/name) has them",
             )
         return local
-    repository = REPOSITORIES.get(name.lower())
-    if repository is None and isinstance(path_or_alias, str) and _REPOSITORY.fullmatch(name):
-        repository = name
-    if repository is None:
+    if not isinstance(path_or_alias, str) or not _REPOSITORY.fullmatch(name):
         known = (*BUNDLED, *REPOSITORIES)
         close = get_close_matches(name.lower(), known)
         hint = f"did you mean {' or '.join(close)}? Or {_FOLDER_HINT}" if close else _FOLDER_HINT
@@ -102,7 +106,30 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
             f"nor an alias ({', '.join(REPOSITORIES)}), nor a hub id owner/name",
             hint=hint,
         )
-    return _download(repository, revision)
+    return _download(name, revision)
+
+
+def full_name(path_or_alias: str | Path) -> str:
+    """What files call a model: the hub id that an alias stands for, anything else as it is.
+
+    Example:
+        >>> full_name("llada"), full_name("./llada")
+        ('GSAI-ML/LLaDA-8B-Instruct', './llada')
+    """
+    name = str(path_or_alias)
+    return REPOSITORIES.get(name.lower(), name) if isinstance(path_or_alias, str) else name
+
+
+def broken_hint(path: Path) -> str:
+    """How to cure a file of a checkpoint that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            is_pointer = file.read(len(_POINTER)) == _POINTER
+    except OSError:
+        is_pointer = False
+    if is_pointer:
+        return f"it only points to the file, as Git LFS does: run `git lfs pull` in {path.parent}"
+    return DOWNLOAD_HINT
 
 
 def commit_of(folder: Path) -> str | None:

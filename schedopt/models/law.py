@@ -38,6 +38,7 @@ class LawDenoiser:
     """
 
     fixed_length = True
+    shift = 0
 
     def __init__(self, law: Law | ArrayLike, *, name: str = "table") -> None:
         try:

@@ -14,7 +14,7 @@ from schedopt.models.checkpoint import DTYPES, Checkpoint, Digest, find_shards
 from schedopt.models.families import FAMILIES, Family
 from schedopt.models.families.family import GENERIC, NetworkConfig, refuse_generic_options
 from schedopt.models.fields import Fields
-from schedopt.models.hub import commit_of, find_folder
+from schedopt.models.hub import broken_hint, commit_of, find_folder, full_name
 from schedopt.models.network import NetworkDenoiser
 from schedopt.models.tokenizer import read_tokenizer
 from schedopt.models.weights import load_weights
@@ -33,9 +33,10 @@ def load_model(
     """Load a masked diffusion language model.
 
     Args:
-        path_or_alias: A bundled model (``tiny``, ``tiny-light``), a folder that holds
-            ``config.json`` and ``model.safetensors`` (or shards with their index), an alias such
-            as ``llada``, or a hub id ``owner/name``.
+        path_or_alias: A bundled model (``tiny``, ``tiny-light``), an alias such as ``llada``, a
+            folder that holds ``config.json`` and ``model.safetensors`` (or shards with their
+            index), or a hub id ``owner/name``; the first of these that it is, so that a folder
+            called as an alias is written ``./llada``.
         device: A torch device, such as ``cpu`` or ``cuda``; ``auto`` for a GPU where there is one.
         dtype: ``float32``, ``bfloat16``, ``float16`` or ``float64``; weights are converted.
             ``auto`` for float32 on a CPU, and elsewhere for what the checkpoint is stored in.
@@ -66,14 +67,21 @@ def load_model(
     mask = _mask_id(mask_id if mask_id is not None else named, family, config.vocab_size)
     if eos is None and family.eos_id is not None and family.eos_id < config.vocab_size:
         eos = family.eos_id
-    # Before the weights: they take minutes to read.
-    tokenizer = read_tokenizer(folder, config.vocab_size, mask_id=mask, eos_id=eos)
-    files, total = find_shards(folder)
-    checkpoint = Checkpoint(files, total)
-    if dtype == AUTO:
-        dtype = "float32" if target.type == "cpu" else checkpoint.dtype
     with torch.device("meta"), WithoutInitialisation():
         network = config.build()
+    bos = bos if network.shift else None
+    for kind, token in (("eos", eos), ("bos", bos)):
+        if token == mask or (token is not None and token >= config.vocab_size):
+            raise fields.fault(
+                f"{kind}_token_id",
+                f"need 0..{config.vocab_size - 1} and not the mask token {mask}, got {token}",
+            )
+    # Before the weights: they take minutes to read.
+    tokenizer = read_tokenizer(folder, config.vocab_size, mask_id=mask, eos_id=eos)
+    files, total, shards = find_shards(folder)
+    checkpoint = Checkpoint(files, total, shards)
+    if dtype == AUTO:
+        dtype = "float32" if target.type == "cpu" else checkpoint.dtype
     with Digest(files) as digest:
         load_weights(network, checkpoint, family.published, device=target, dtype=DTYPES[dtype])
         sha256 = digest.hex()
@@ -82,10 +90,10 @@ def load_model(
         network,
         mask_id=mask,
         eos_id=eos,
-        bos_id=bos if network.shift else None,
+        bos_id=bos,
         tokenizer=tokenizer,
         provenance={
-            "name": str(path_or_alias),
+            "name": full_name(path_or_alias),
             "weights_sha256": sha256,
             "dtype": dtype,
             "device": str(target),
@@ -116,9 +124,11 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except RefusedError as refused:
         where, problem = refused.faults[0]
-        raise InputError(f"{path}: {where}: {problem}") from None
+        raise InputError(f"{path}: {where}: {problem}", hint=broken_hint(path)) from None
     if not isinstance(document, dict):
-        raise InputError(f"{path}: $: need an object, got {type(document).__name__}")
+        raise InputError(
+            f"{path}: $: need an object, got {type(document).__name__}", hint=broken_hint(path)
+        )
     return document
 
 

@@ -220,6 +220,12 @@ def _check_special(
             index not in special and index in tokenizer.encode(text, add_special_tokens=False).ids
         )
 
+    if mask_token is not None and tokenizer.token_to_id(mask_token) is None:
+        raise InputError(
+            f"{path}: the mask token {mask_token!r}, which tokenizer_config.json or "
+            "special_tokens_map.json names, is no token of it",
+            hint=_BELONG_HINT,
+        )
     for name in MASK_TOKENS if mask_token is None else (mask_token,):
         index = tokenizer.token_to_id(name)
         if index is not None and mask_id is not None and index != mask_id:

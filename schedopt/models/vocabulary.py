@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from schedopt.errors import InputError
+from schedopt.models.hub import broken_hint
 
 if TYPE_CHECKING:
     from tokenizers import AddedToken, Tokenizer
@@ -37,9 +38,11 @@ def read_object(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: $: not JSON: {error}") from error
+        raise InputError(f"{path}: $: not JSON: {error}", hint=broken_hint(path)) from error
     if not isinstance(document, dict):
-        raise InputError(f"{path}: $: need an object, got {type(document).__name__}")
+        raise InputError(
+            f"{path}: $: need an object, got {type(document).__name__}", hint=broken_hint(path)
+        )
     return document
 
 
@@ -140,4 +143,6 @@ def _build(path: Path, build: Callable[[], T]) -> T:
         if type(error) is not Exception:  # the package has no class of its own for its errors
             raise
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: not readable as a tokenizer: {reason}") from error
+        raise InputError(
+            f"{path}: not readable as a tokenizer: {reason}", hint=broken_hint(path)
+        ) from error

@@ -15,9 +15,15 @@ from torch import Tensor
 from schedopt.errors import DeviceMemoryError, InputError
 from schedopt.models.backbone import Backbone
 from schedopt.models.batches import out_of_memory
-from schedopt.models.checkpoint import DOWNLOAD_HINT, Checkpoint
+from schedopt.models.checkpoint import Checkpoint
+from schedopt.models.hub import DOWNLOAD_HINT
 
 _MISFIT_HINT: Final = "take config.json and the weights of the same checkpoint"
+_MISSING_HINT: Final = f"check the number of layers in config.json, or {DOWNLOAD_HINT}"
+_TIED_HINT: Final = (
+    "config.json ties the head to the embedding: set weight_tying (LLaDA) or tie_word_embeddings "
+    "to false, or take the weights that belong to it"
+)
 
 
 def load_weights(
@@ -82,10 +88,12 @@ def _fill(
         rounding = max(torch.finfo(value.dtype).eps, torch.finfo(expected.dtype).eps, 1e-6)
         same = torch.isclose(value.to(expected), expected, rtol=rounding, atol=0.0)
         if not bool(same.all()):
+            wrong = int((~same).sum())
             raise InputError(
-                f"{checkpoint.tensors[name].path}: tensor {name!r}: {int((~same).sum())} numbers "
-                "differ from what the config makes of the other tensors",
-                hint=_MISFIT_HINT,
+                f"{checkpoint.tensors[name].path}: tensor {name!r}: "
+                f"{'1 number differs' if wrong == 1 else f'{wrong} numbers differ'} from what the "
+                "config makes of the other tensors",
+                hint=_TIED_HINT if name == published("lm_head.weight") else _MISFIT_HINT,
             )
 
     checkpoint.read(parts.keys(), place)
@@ -133,8 +141,9 @@ def _check_shapes(
     missing = sorted(parts.keys() - checkpoint.tensors.keys())
     if missing:
         raise InputError(
-            f"{checkpoint.folder}: {len(missing)} tensors are missing, the first {missing[0]!r}",
-            hint=DOWNLOAD_HINT,
+            f"{checkpoint.folder}: tensor {missing[0]!r} is missing"
+            + (f", and {len(missing) - 1} more" if len(missing) > 1 else ""),
+            hint=_MISSING_HINT,
         )
 
 

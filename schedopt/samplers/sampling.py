@@ -13,6 +13,7 @@ import torch
 
 from schedopt.errors import UsageError
 from schedopt.models import Denoiser, load_model
+from schedopt.models.denoiser import start_of_text
 from schedopt.samplers.fills import drawn_tokens
 from schedopt.samplers.policies import Policy, as_policy
 from schedopt.samplers.randomness import row_uniforms
@@ -78,8 +79,8 @@ def sample(
         Rows of the first prompt, then of the second, and so on. No token is ``mask_id``.
 
     Raises:
-        UsageError: A length, a token or another argument out of its domain, or a text where
-            the model has no tokenizer.
+        UsageError: A length, a token or another argument out of its domain, a text where the
+            model has no tokenizer, or no prompt where it needs a first token and names none.
         MissingModelError: No such model.
 
     Example:
@@ -92,9 +93,7 @@ def sample(
     policy = as_policy(schedule)
     if count < 1 or batch_size < 1:
         raise UsageError(f"need count and batch size >= 1, got {count} and {batch_size}")
-    # A model that needs a token before the first one that it predicts starts a text from BOS.
-    start_of_text = [] if denoiser.bos_id is None else [denoiser.bos_id]
-    prompts = [_encode(denoiser, one) or start_of_text for one in _prompts(prompt)]
+    prompts = [_encode(denoiser, one) or start_of_text(denoiser) for one in _prompts(prompt)]
     template = _template(denoiser, policy, length, tokens)
     decode = None if denoiser.tokenizer is None else denoiser.tokenizer.decode
     if decode is not None:

@@ -67,7 +67,12 @@ def check_width(denoiser: Denoiser, width: int) -> None:
     limit = denoiser.max_length
     if limit is not None and (width > limit or (denoiser.fixed_length and width != limit)):
         bound = "exactly" if denoiser.fixed_length else "at most"
-        raise UsageError(f"sequence of {width} tokens: this model takes {bound} {limit}")
+        raise UsageError(
+            f"sequence of {width} tokens: this model takes {bound} {limit}",
+            hint="give a prompt and a --length that together are no longer"
+            if width > limit
+            else f"give a --length of {limit}",
+        )
 
 
 def unmask(
