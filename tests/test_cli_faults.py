@@ -190,7 +190,7 @@ FAULTS: dict[str, tuple[Setting, int, str, str]] = {
     "a missing tensor": (
         checkpoint(lambda weights: weights.pop(HEAD)),
         3,
-        f"1 tensors are missing, the first {HEAD!r}",
+        f"tensor {HEAD!r} is missing",
         "download the file again",
     ),
     "a tensor too many": (
@@ -228,7 +228,7 @@ FAULTS: dict[str, tuple[Setting, int, str, str]] = {
         a_tokenizer_without_its_package,
         6,
         "the package tokenizers, which would read it, is missing",
-        "pip install 'schedopt[hub]'",
+        "pip install huggingface_hub tokenizers jinja2",
     ),
     "a prompt longer than the context": (
         given("sample", "--planner", "dus", "--prompt", "p" * 250),
@@ -272,7 +272,12 @@ FAULTS: dict[str, tuple[Setting, int, str, str]] = {
         "",
     ),
     # What is not installed, or not there
-    "no extra hub": (a_missing_package, 6, "huggingface_hub", "pip install 'schedopt[hub]'"),
+    "no extra hub": (
+        a_missing_package,
+        6,
+        "huggingface_hub",
+        "pip install huggingface_hub tokenizers jinja2",
+    ),
     "no network": (no_network, 6, "GSAI-ML/LLaDA-8B-Instruct", "--model /path/to/folder"),
     "an unknown alias": (
         given(*FIT, "--model", "lada"),

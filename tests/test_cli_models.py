@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 import schedopt
 from schedopt.cli.options import PASSES
+from schedopt.cli.output import sizes_text
 from schedopt.curve import InformationCurve
 from schedopt.data import read_corpus
 from schedopt.files import (
@@ -207,8 +208,35 @@ def test_fit_of_blocks_by_themselves(tmp_path: Path) -> None:
     first, second = (read_surface(tmp_path / f"m-{block}.json") for block in range(2))
     assert (first.conditional_entropy != second.conditional_entropy).any()
     assert not (tmp_path / "m.json").exists()
-    refused(2, "need the length of the blocks, got None", *FIT, "--per-block")
+    for block, sizes in enumerate(schedule.blocks):
+        assert f"block {block}      {sizes_text(sizes)}\n" in run(*FIT, *options).out
+    refused(2, "--per-block needs --block-length", *FIT, "--per-block")
     refused(2, "one measure for all blocks", *FIT, *options, "--robust")
+
+
+def test_prompts_that_differ_in_length_are_told_as_such(tmp_path: Path) -> None:
+    text = tmp_path / "prompts.jsonl"
+    records = [{"prompt": "p" * (4 + i % 3), "response": f"return {i}"} for i in range(12)]
+    text.write_text("".join(json.dumps(record) + "\n" for record in records))
+    target = tmp_path / "schedule.json"
+    options = ("--data", text, "--length", 8, "--quiet")
+    done = run("fit", *options, "--steps", 2, "--order", "dilated", "--passes", 32, "-o", target)
+    assert done.code == 0, done.err
+    told = read_schedule(target)
+    assert told.blocks is None
+    assert "(held-out text after prompts of up to 6 tokens)" in run("show", target).out
+    out = run("evaluate", *options, "--planner", "random", "--nfe", 2).out
+    assert "8 positions after up to 6 known ones; nats per token" in out
+
+
+def test_a_regret_over_next_to_nothing_is_not_told() -> None:
+    """With a step for each position, the best sizes lose nothing."""
+    done = run(*FIT, "--order", "dilated", "--steps", 16)
+    assert done.code == 0, done.err
+    assert (
+        "regret       n/a: the best sizes for the held-out documents lose 0.0000 nats" in done.out
+    )
+    assert "regret       n/a" not in run(*FIT, "--order", "dilated", "--steps", 2).out
 
 
 # sample

@@ -80,11 +80,29 @@ def test_a_schedule(tmp_path: Path) -> None:
 def test_blocks_and_models(tmp_path: Path) -> None:
     order = Order("random")
     path = saved(tmp_path, ScheduleFile(UnmaskingSchedule(4, order, (2, 2), blocks=((1, 3), (4,)))))
-    assert "block 0     1 3\nblock 1     4\n" in run("show", path).out
+    out = run("show", path).out
+    assert "schedule of 8 positions in 3 steps, random order, 2 blocks of 4\n" in out
+    assert "block 0     1 3\nblock 1     4\nany later   2 2\n" in out
+    assert "block 1: positions that each step reveals\nstep 1          4 ####" in out
     path = saved(tmp_path, ScheduleFile(UnmaskingSchedule(4, order, (2, 2), models=(1, 0))))
     out = run("show", path).out
     assert "models      1 0\n" in out
     assert "which step reveals" not in out  # as each sample draws its own order
+
+
+def test_every_block_is_drawn_or_counted(tmp_path: Path) -> None:
+    blocks = ((1, 1, 2), (2, 2), (4,), (1, 3), (3, 1), (2, 2))
+    schedule = UnmaskingSchedule(4, Order("left_to_right"), (4,), blocks=blocks)
+    path = saved(tmp_path, ScheduleFile(schedule))
+    out = run("show", path).out
+    for block, marks in enumerate(("1233", "1122", "1111", "1222")):
+        assert f"block {block}: which step reveals each position" in out
+        assert f"   0 {marks}\n" in out
+    assert "\nand 2 more blocks\n" in out
+    found = run("show", path, "--json").document
+    assert found["steps"] == len(found["groups"]) == 12
+    assert found["groups"][:4] == [[0], [1], [2, 3], [4, 5]]
+    assert sorted(p for group in found["groups"] for p in group) == list(range(24))
 
 
 @given(unmasking_schedules(max_n=200))

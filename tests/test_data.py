@@ -78,7 +78,7 @@ def write_records(path: Path, *records: Any) -> Path:
         ("a.jsonl", b'{"prompt": [], "response": ""}', InputError, 3, ":1: need an object with"),
         ("a.jsonl", b'{"text": "", "prompt": ""}', InputError, 3, ":1: need an object with"),
         ("a.jsonl", b'{"text": "", "response": 2}', InputError, 3, ":1: need an object with"),
-        ("a.jsonl", b'{"prompt": "a", "response": " "}', InputError, 3, "the text is empty"),
+        ("a.jsonl", b'{"prompt": "a", "response": " "}', InputError, 3, "no response has any"),
         ("a.jsonl", rb'{"prompt": "\ud800", "response": ""}', InputError, 3, ":1: need Unicode"),
         (
             "a.jsonl",
@@ -111,6 +111,7 @@ def test_bad_files(
     with pytest.raises(error) as caught:
         read_corpus(path)
     assert message in str(caught.value)
+    assert caught.value.hint
     assert str(caught.value).startswith(str(path))
     assert getattr(caught.value, "exit_code", None) == code
 

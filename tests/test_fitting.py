@@ -434,6 +434,27 @@ def test_passes_that_run_out(max_passes: int) -> None:
     assert need - 256 == pytest.approx((found.passes - 256) * ratio, rel=1e-3)
 
 
+def test_the_expected_end_is_that_of_the_target() -> None:
+    """After the first round of 32 windows, not that of the round."""
+    denoiser, windows = oracle(GENERIC)
+    totals: dict[int, int] = {}
+
+    def progress(done: int, total: int, stderr: float | None = None, /) -> None:
+        if stderr is not None:
+            totals[done] = total
+
+    options: dict[str, Any] = {"order": LEFT, "steps": 3, "passes": 128, "progress": progress}
+    with pytest.raises(NoisyEstimateError):
+        fit(denoiser, windows, target_stderr=1e-3, max_passes=2000, **options)
+    later = [total for done, total in totals.items() if done > 256 + 32 * 11]
+    assert len(later) > 3
+    assert all(1990 <= total <= 2000 for total in later)
+    totals.clear()
+    found = fit(denoiser, windows, target_stderr=0.08, **options)
+    later = [total for done, total in totals.items() if done > 256 + 32 * 11]
+    assert later[0] == pytest.approx(found.passes, rel=0.5)
+
+
 @pytest.mark.parametrize("max_passes", [1000, 5000])
 @pytest.mark.parametrize("options", [{}, {"block_length": "auto"}, {"order": LEFT}], ids=str)
 def test_the_whole_fit_keeps_within_its_passes(max_passes: int, options: dict[str, Any]) -> None:
@@ -555,8 +576,8 @@ class Untouched(LawDenoiser):
         ({"passes": 8}, "at least 16, got 8"),
         ({"smoothing": "rough"}, "unknown smoothing 'rough'"),
         ({"seed": -1}, "seed: need a whole number >= 0, got -1"),
-        ({"per_block": True}, "need the length of the blocks, got None"),
-        ({"per_block": True, "block_length": "auto"}, "need the length of the blocks, got auto"),
+        ({"per_block": True}, "--per-block needs --block-length"),
+        ({"per_block": True, "block_length": "auto"}, "needs --block-length as a number, got auto"),
         (
             {"per_block": True, "block_length": 4, "robust": 0.9, "steps": 4},
             "one measure for all blocks",
@@ -575,6 +596,8 @@ def test_usage(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         fit(denoiser, windows, **options)
     assert message in str(caught.value)
+    if "divisor" in message or "per_block" in options or "at least 16" in message:
+        assert "--" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("documents", [1, 2, 3])

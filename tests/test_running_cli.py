@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 from argparse import Namespace
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Done, refused, run
+from torch import Tensor
 
 from schedopt.cli import job, show
 from schedopt.cli.job import run_verb
@@ -26,6 +29,7 @@ from schedopt.running import journal as journal_module
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = ("--length", "8", "--context", "8")
+RUN = ("--run-dir", "run")
 ESTIMATE = ("estimate", *TEXT, "--passes", "64", "--run-dir", "run", "-o", "out.json", "--quiet")
 EVALUATE = ("evaluate", *TEXT, "--windows", "8", "--nfe", "2,4", "--run-dir", "run", "--quiet")
 JOURNAL = Path("run") / "journal.jsonl"
@@ -189,7 +193,54 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_run_directory_in_no_folder() -> None:
-    refused(1, "No such file or directory", *ESTIMATE, "--run-dir", "no/run")
+    refused(1, "there is no folder no", *ESTIMATE, "--run-dir", "no/run")
+    Path("other").mkdir()
+    Path("other", "notes").touch()
+    refused(2, "holds other things than a run", *ESTIMATE, "--run-dir", "other")
+
+
+def test_more_passes_go_on_from_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cure that the error names is given as it is, with the same run directory."""
+    fit = ("fit", *TEXT, "--steps", 3, "--order", "dilated", "--passes", 32, "--quiet", "--json")
+    target = ("--target-stderr", 0.3)
+    done = refused(4, "more than the target 0.3", *fit, *target, "--max-passes", 600, *RUN)
+    kept = JOURNAL.read_bytes()
+    most = re.findall(r"--max-passes (\d+)", done.err)[0]
+    calls = Interrupted(monkeypatch, "log_probs", -1)
+    alone = run(*fit, *target, "--max-passes", most, "-o", "alone.json")
+    wanted, calls.calls = calls.calls, 0
+    resumed = run(*fit, *target, "--max-passes", most, *RUN)
+    assert alone.code == resumed.code
+    assert calls.calls < wanted
+    if alone.code == 0:
+        ours, theirs = resumed.document, alone.document
+        assert ours.pop("provenance") != theirs.pop("provenance")  # their commands
+        assert ours == theirs
+    assert JOURNAL.read_bytes().startswith(kept)
+    wider = run(*fit, "--target-stderr", 10, *RUN)
+    assert wider.code == 0
+
+
+def test_a_scheduler_that_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM is as Ctrl-C; handlers of what embeds the command are left alone."""
+    score = NetworkDenoiser.score
+
+    def stopped(model: NetworkDenoiser, *tensors: Tensor) -> object:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return score(model, *tensors)
+
+    monkeypatch.setattr(NetworkDenoiser, "score", stopped)
+    done = run(*ESTIMATE)
+    assert done.code == 130
+    assert done.err.startswith("error: interrupted\nhint: continue with: schedopt estimate")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    told: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        assert run(*ESTIMATE).code == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert set(told) == {signal.SIGTERM}
 
 
 class Pair(Ranks):
@@ -229,9 +280,15 @@ def test_several_processes_take_a_device_each() -> None:
         run_verb(args)
 
 
-def test_the_command_that_resumes_several_processes() -> None:
+def test_the_command_that_resumes_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     args = Namespace(ranks=Pair(0), shared=True, run_dir="run", argv=["fit", "--run-dir", "run"])
-    assert job.resume_hint(args) == "continue with: torchrun ... -m schedopt fit --run-dir run"
+    verb = "-m schedopt fit --run-dir run"
+    expected = f"continue with: torchrun --standalone --nproc-per-node 2 {verb}"
+    assert job.resume_hint(args) == expected
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "1")
+    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
+    expected = f"continue with: torchrun --nnodes 2 ... --nproc-per-node 1 {verb}"
+    assert job.resume_hint(args) == expected
     args.run_dir = None
     assert job.resume_hint(args) is None
 

@@ -212,6 +212,41 @@ def test_another_program_is_refused(tmp_path: Path, label: str, count: int) -> N
         journal.replay(label, count)
 
 
+def test_other_goals_find_what_is_there_and_add_to_it(tmp_path: Path) -> None:
+    def program(labels: str, **goals: int) -> str:
+        """Make these calls of two units; those of which a unit was computed."""
+        computed = set()
+
+        def compute(i: int) -> Arrays:
+            computed.add(label)
+            return unit(i)
+
+        with open_journal(tmp_path, {"seed": 0}, goals=goals) as journal:
+            runner = Runner(journal)
+            for label in labels:
+                assert same(runner.map(label, 2, compute)[1], unit(1))
+        return "".join(sorted(computed))
+
+    assert program("ab", most=3) == "ab"  # killed
+    assert program("abx", most=2) == "x"
+    assert program("abc", most=3) == "c"
+    assert program("abde", most=4) == "de"  # the last round was cut short
+    assert program("abde", most=4) == ""
+    assert program("abc", most=3) == ""
+    assert program("abdf", most=9) == "f"
+    with pytest.raises(InputError, match="call 2 is not the 2 units of 'g'"):
+        program("abg", most=3)
+
+
+def test_a_journal_that_changes_while_it_is_in_use(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with opened(tmp_path) as (journal, _):
+        path = tmp_path / "journal.jsonl"
+        path.write_bytes(path.read_bytes().replace(b"first", b"tsrif"))
+        with pytest.raises(InputError, match="has changed while it is in use"):
+            journal.replay("first", 3)
+
+
 def test_a_second_process_stops_and_names_the_first(tmp_path: Path) -> None:
     with (
         opened(tmp_path),
@@ -236,12 +271,18 @@ def test_the_lock_of_a_killed_process_is_gone(tmp_path: Path) -> None:
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="No such file or directory"), opened(tmp_path / "a/b"):
-        pass
+    with pytest.raises(OutputError, match=rf"there is no folder {tmp_path}/a$") as caught:
+        opened(tmp_path / "a/b").__enter__()
+    assert "make that folder first" in str(caught.value.hint)
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(OutputError, match="File exists"), opened(file):
-        pass
+    with pytest.raises(OutputError, match=rf"{file}: it is a file") as caught:
+        opened(file).__enter__()
+    assert caught.value.hint == "name a folder"
+    with pytest.raises(UsageError, match="holds other things than a run, such as file") as refused:
+        opened(tmp_path).__enter__()
+    assert "an empty or a new folder" in str(refused.value.hint)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("name", ["lock", "journal.jsonl"])

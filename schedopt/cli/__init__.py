@@ -7,10 +7,13 @@ a verb runs, so that ``--help`` is quick.
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from schedopt import __version__
 from schedopt.cli import (
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     args = Namespace(argv=arguments, ranks=ALONE, shared=False, debug=False)
     try:
-        with join() as args.ranks:
+        with _ended_by_schedulers(), join() as args.ranks:
             build_parser().parse_args(arguments, args)
             code = run_verb(args)
     except SystemExit as stop:  # after --help and --version, or where the first rank speaks
@@ -76,6 +79,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return SchedoptError.exit_code
     return code
+
+
+@contextmanager
+def _ended_by_schedulers() -> Iterator[None]:
+    """Take SIGTERM, which schedulers send before they kill, as Ctrl-C."""
+    # Only the main thread may handle signals; what embeds this may handle them itself.
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _complain(problem: str, hint: str | None) -> None:

@@ -132,6 +132,7 @@ def run(args: Namespace) -> int:
         unit="nats per token",
         length=windows.length,
         context=windows.context,
+        ragged=windows.ragged,
         windows=len(windows),
         documents=len(set(windows.documents.tolist())),
         rows=rows,
@@ -213,7 +214,8 @@ def _families(scores: Sequence[SamplerScore]) -> list[list[SamplerScore]]:
 def _score_lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{result['windows']} windows of {result['documents']} documents: {result['length']} "
-        f"positions after {result['context']} known ones; nats per token"
+        f"positions after {'up to ' if result['ragged'] else ''}{result['context']} known ones; "
+        "nats per token"
     )
     keys = ["nll", "difference", "excess", "predicted_excess"]
     keys = [key for key in keys if any(key in row for row in result["rows"])]

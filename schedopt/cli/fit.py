@@ -146,7 +146,12 @@ def _prediction(found: Fit) -> Prediction:
         found.loss.value / blocks,
         found.loss.stderr / blocks,
         per="block" if schedule.blocks is None else "sequence",
-        assumes=f"held-out text after {found.context} known positions",
+        assumes="held-out text after "
+        + (
+            f"prompts of up to {found.context} tokens"
+            if found.ragged
+            else f"{found.context} known positions"
+        ),
     )
 
 
@@ -174,6 +179,7 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
             "status": solution.status.name.lower(),
         },
         regret=found.regret,
+        least_loss=found.least_loss,
         uniform_regret=found.uniform_regret,
         candidates=[
             {
@@ -193,8 +199,10 @@ def _document(found: Fit, provenance: dict[str, object]) -> dict[str, Any]:
 
 def _lines(found: Fit, *, robust: bool) -> Iterator[str]:
     solution, schedule = found.solution, found.schedule
-    for sizes in schedule.blocks or (schedule.step_sizes,):
-        yield f"step sizes   {sizes_text(sizes)}"
+    if schedule.blocks is None:
+        yield f"step sizes   {sizes_text(schedule.step_sizes)}"
+    for block, sizes in enumerate(schedule.blocks or ()):
+        yield f"block {block:<6} {sizes_text(sizes)}"
     yield (
         f"steps        {schedule.total_steps(found.length)} of {found.length} positions, "
         f"{order_text(schedule.order)}"
@@ -210,10 +218,16 @@ def _lines(found: Fit, *, robust: bool) -> Iterator[str]:
         f"{solution.status.value}"
     )
     yield f"nll          {nats(found.nll.value)} ± {nats(found.nll.stderr)} nats"
-    yield (
-        f"regret       {found.regret:.1%} over the best sizes for the held-out documents "
-        f"({found.uniform_regret:.1%} with equal sizes)"
-    )
+    if found.least_loss <= found.loss.stderr:
+        yield (
+            f"regret       n/a: the best sizes for the held-out documents lose "
+            f"{nats(found.least_loss)} nats, within the standard error"
+        )
+    else:
+        yield (
+            f"regret       {found.regret:.1%} over the best sizes for the held-out documents "
+            f"({found.uniform_regret:.1%} with equal sizes)"
+        )
     if len(found.candidates) > 1:
         best, second = found.candidates[:2]
         behind = found.behind(second)

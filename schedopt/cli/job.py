@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ _BESIDE: Final = (
     *("argv", "ranks", "run", "shared", "run_dir", "device"),
     *("json", "quiet", "debug", "output", "entropy", "measure"),
 )
+# These decide how far a run goes; a journal goes on where they are changed.
+_GOALS: Final = ("target_stderr", "max_passes")
 
 
 def add_run(parser: ArgumentParser) -> None:
@@ -70,7 +73,11 @@ def job(args: Namespace, denoiser: Denoiser, **inputs: object) -> Iterator[Runne
     command = ["schedopt", *args.argv]
     configuration = _configuration(args, denoiser, inputs)
     with open_journal(
-        args.run_dir, configuration, command=command, warn=lambda message: say(args, message)
+        args.run_dir,
+        configuration,
+        goals={name: getattr(args, name) for name in _GOALS if name in args},
+        command=command,
+        warn=lambda message: say(args, message),
     ) as journal:
         yield Runner(journal, args.ranks)
 
@@ -79,8 +86,16 @@ def resume_hint(args: Namespace) -> str | None:
     """The command that goes on with an interrupted run, or None where nothing is kept of it."""
     if not args.shared or args.run_dir is None:
         return None
-    start = ["schedopt"] if args.ranks.world == 1 else ["torchrun", "...", "-m", "schedopt"]
-    return f"continue with: {shlex.join([*start, *args.argv])}"
+    start = "schedopt" if args.ranks.world == 1 else _launcher(args.ranks.world)
+    return f"continue with: {start} {shlex.join(args.argv)}"
+
+
+def _launcher(world: int) -> str:
+    """How ``torchrun`` started so many processes; it tells nobody where the nodes met."""
+    here = os.environ.get("LOCAL_WORLD_SIZE", str(world))
+    nodes = os.environ.get("GROUP_WORLD_SIZE", "1")
+    where = "--standalone" if nodes == "1" else f"--nnodes {nodes} ..."
+    return f"torchrun {where} --nproc-per-node {here} -m schedopt"
 
 
 def schedule_digest(file: ScheduleFile) -> str:
@@ -95,10 +110,11 @@ def _configuration(
     from schedopt.data import read_corpus
     from schedopt.texts import SELF
 
+    beside = (*_BESIDE, *_GOALS)
     model = dict(denoiser.provenance)
     model["device"] = denoiser.device.type  # which of several does not matter
     return {
-        **{name: value for name, value in vars(args).items() if name not in _BESIDE},
+        **{name: value for name, value in vars(args).items() if name not in beside},
         **inputs,
         "model": model,
         "data_sha256": None if args.data == SELF else read_corpus(args.data).sha256,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from schedopt.cli.orders import order_text
 from schedopt.cli.output import document, emit, nats, sizes_text, table
@@ -15,6 +15,8 @@ from schedopt.files import CurveFile, Prediction, ScheduleFile, load
 from schedopt.files.fields import order_document
 from schedopt.schedule import Order
 from schedopt.sizes import doublings
+
+DRAWN: Final = 4  # blocks, where they differ
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -102,33 +104,51 @@ def _columns(first: str, columns: Mapping[str, Floats], stderr: Floats | None) -
 
 def _schedule_facts(file: ScheduleFile) -> dict[str, Any]:
     schedule = file.schedule
-    return {
-        **file.payload(),
-        "steps": schedule.steps,
-        "groups": [list(g) for g in schedule.groups()] if schedule.order.is_fixed else None,
-    }
+    blocks, length = len(schedule.blocks or [0]), schedule.length
+    groups = (
+        [
+            [block * length + position for position in group]
+            for block in range(blocks)
+            for group in schedule.groups(block=block)
+        ]
+        if schedule.order.is_fixed
+        else None
+    )
+    return {**file.payload(), "steps": schedule.total_steps(blocks * length), "groups": groups}
 
 
 def _schedule_lines(file: ScheduleFile) -> Iterator[str]:
     schedule = file.schedule
+    blocks = len(schedule.blocks or [0])
+    positions = blocks * schedule.length
     yield (
-        f"schedule of {schedule.length} positions in {schedule.steps} steps, "
+        f"schedule of {positions} positions in {schedule.total_steps(positions)} steps, "
         f"{order_text(schedule.order)}"
+        + ("" if schedule.blocks is None else f", {blocks} blocks of {schedule.length}")
     )
-    yield f"step sizes  {sizes_text(schedule.step_sizes)}"
     for index, sizes in enumerate(schedule.blocks or ()):
         yield f"block {index:<4}  {sizes_text(sizes)}"
+    beyond = "step sizes" if schedule.blocks is None else "any later "
+    yield f"{beyond}  {sizes_text(schedule.step_sizes)}"
     if schedule.models is not None:
         yield f"models      {' '.join(str(model) for model in schedule.models)}"
     if file.prediction is not None:
         yield from _prediction_lines(file.prediction)
-    yield ""
-    yield from size_bars(schedule)
-    if schedule.order.is_fixed:
-        later = f"; {LATER} is any later one" if schedule.steps > len(STEPS) else ""
+    for block in range(min(blocks, DRAWN)):
         yield ""
-        yield f"which step reveals each position (1-9, then a-z, A-Z{later})"
-        yield from reveal_map(schedule)
+        name = "" if schedule.blocks is None else f"block {block}: "
+        if name:
+            yield f"{name}positions that each step reveals"
+        yield from size_bars(schedule, block)
+        if schedule.order.is_fixed:
+            many = len(schedule.sizes_of_block(block)) > len(STEPS)
+            later = f"; {LATER} is any later one" if many else ""
+            yield ""
+            yield f"{name}which step reveals each position (1-9, then a-z, A-Z{later})"
+            yield from reveal_map(schedule, block)
+    if blocks > DRAWN:
+        yield ""
+        yield f"and {blocks - DRAWN} more blocks"
 
 
 def _prediction_lines(prediction: Prediction) -> Iterator[str]:

@@ -77,7 +77,8 @@ class Corpus:
         if not kept:
             raise InputError(
                 f"{self.name}: part {index}/{parts} has none of the "
-                f"{len(set(self.documents))} documents"
+                f"{len(set(self.documents))} documents",
+                hint="give fewer parts, or more text",
             )
         return replace(
             self,
@@ -110,22 +111,36 @@ def read_corpus(path: str | Path | None = None) -> Corpus:
     source = BUNDLED_TEXT if path is None else Path(path)
     name = "bundled" if path is None else str(path)
     if source.suffix not in (".txt", ".jsonl"):
-        raise UsageError(f"{name}: need a .txt or .jsonl file")
+        raise UsageError(
+            f"{name}: need a .txt or .jsonl file"
+            + (", and this is a folder" if source.is_dir() else ""),
+            hint="name a .txt file of one text, or a .jsonl file with a record a line",
+        )
     try:
         raw = source.read_bytes()
     except OSError as error:
-        raise MissingInputError(f"{name}: cannot be read: {error.strerror}") from error
+        raise MissingInputError(
+            f"{name}: cannot be read: {error.strerror}",
+            hint="name a .txt or .jsonl file that is there and may be read",
+        ) from error
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 at byte {error.start}") from error
+        raise InputError(
+            f"{name}: not UTF-8 at byte {error.start}",
+            hint="convert it, such as with iconv -f LATIN1 -t UTF-8 FILE",
+        ) from error
     sha256 = hashlib.sha256(raw).hexdigest()
     if source.suffix == ".txt":
         corpus = Corpus(name, sha256, (text,), (0,))
     else:
         corpus = _corpus(name, sha256, list(_records(text, name)))
     if not any(body.strip() for body in corpus.texts):
-        raise InputError(f"{name}: the text is empty", hint="give a file that holds some text")
+        raise InputError(
+            f"{name}: "
+            + ("the text is empty" if corpus.prompts is None else "no response has any text"),
+            hint="give a file that holds some text",
+        )
     return corpus
 
 
@@ -172,7 +187,9 @@ def _record(line: str, number: int, where: str) -> _Record:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not JSON: {error}") from error
+        raise InputError(
+            f"{where}: not JSON: {error}", hint="put one whole JSON object on each line"
+        ) from error
     fields = record if isinstance(record, dict) else {}
     kinds = {"text": "text" in fields, "prompt": "prompt" in fields or "response" in fields}
     wanted = ("prompt", "response") if kinds["prompt"] else ("text",)
@@ -181,9 +198,12 @@ def _record(line: str, number: int, where: str) -> _Record:
         raise InputError(
             f"{where}: need an object with a string 'text', or with strings 'prompt' and "
             f"'response' instead, and, if any, a string 'name', got {line[:60]!r}",
-            hint=None if any(kinds.values()) else RENAME,
+            hint="give each of these a string" if any(kinds.values()) else RENAME,
         )
     if any("\ud800" <= character <= "\udfff" for value in values for character in value):
-        raise InputError(f"{where}: need Unicode text, got a lone surrogate in {line[:60]!r}")
+        raise InputError(
+            f"{where}: need Unicode text, got a lone surrogate in {line[:60]!r}",
+            hint="write the character itself, or both halves of its escape",
+        )
     prompt = fields["prompt"] if kinds["prompt"] else None
     return _Record(number, values[-2], prompt, values[-1])

@@ -77,6 +77,11 @@ class Windows:
         """Positions to be sampled, after the context."""
         return int(self.tokens.shape[1]) - self.context
 
+    @property
+    def ragged(self) -> bool:
+        """Whether contexts differ in length, of which ``context`` is the longest."""
+        return bool((self.tokens == NO_TOKEN).any())
+
     def __len__(self) -> int:
         return int(self.tokens.shape[0])
 
@@ -140,7 +145,7 @@ def check_tokens(windows: Windows, denoiser: Denoiser) -> None:
         raise InputError(f"windows: need tokens 0..{denoiser.vocab_size - 1}, got {high}")
     if bool((windows.tokens == denoiser.mask_id).any()):
         raise InputError(f"windows: the text holds the mask token {denoiser.mask_id}")
-    if denoiser.fixed_length and bool((windows.tokens == NO_TOKEN).any()):
+    if denoiser.fixed_length and windows.ragged:
         raise InputError(
             f"windows: contexts differ in length, and this model takes exactly "
             f"{denoiser.max_length} tokens",

@@ -85,10 +85,10 @@ def verify(
         wanted = max(wanted, LEAST_TO_STOP)
     ours: list[SamplerScore] = []
     theirs: list[SamplerScore] = []
-    done = 0
+    done, expected = 0, 0
     while (count := _stop(spread.documents, done, wanted, most)) > done:
         new = spread.take(np.arange(done, count))
-        work.tally.expect(len(new) * each)
+        work.tally.expect((max(count, min(expected, most)) - done) * each)
         # Windows that are added later draw random orders of their own.
         theirs.append(work.score(new, reference, stream=done))
         ours.append(work.score(new, own, stream=done))
@@ -108,14 +108,17 @@ def verify(
             break
         # What the standard error asks for; but it is noisy itself, so an eighth more at least,
         # and at most as many again.
-        wanted = min(2 * done, max(found.windows_for(target_stderr), done + done // 8 + 1))
+        expected = found.windows_for(target_stderr)
+        wanted = min(2 * done, max(expected, done + done // 8 + 1))
     return found
 
 
 def regrets(
     work: Work, request: Request, windows: Windows, schedule: UnmaskingSchedule
-) -> tuple[float, float]:
+) -> tuple[float, float, float]:
     """Loss over the least possible one in its order, minus 1: of the schedule, and of equal sizes.
+
+    And that least one, nats for the whole sequence.
 
     Args:
         work: Makes the passes.
@@ -131,7 +134,7 @@ def regrets(
     sizes = tuple(uniform_sizes(block, len(schedule.sizes_of_block(b))) for b in range(blocks))
     equal = replace(schedule, step_sizes=sizes[0], blocks=sizes)
     own, uniform = (loss_of_blocks(check, each, blocks) for each in (schedule, equal))
-    return _relative(own, least), _relative(uniform, least)
+    return _relative(own, least), _relative(uniform, least), least
 
 
 def evenly(count: int) -> NDArray[np.int64]:

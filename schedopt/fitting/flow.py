@@ -143,7 +143,7 @@ def fit(
     candidates = compare(work, request, chosen_on, plans)
     tally.expect(checking)
     solution = candidates[0].solution
-    regret, uniform_regret = regrets(work, request, checked_on, solution.schedule)
+    regret, uniform_regret, least_loss = regrets(work, request, checked_on, solution.schedule)
     verified = verify(
         work,
         checked_on,
@@ -156,12 +156,14 @@ def fit(
         loss=verified.loss,
         regret=regret,
         uniform_regret=uniform_regret,
+        least_loss=least_loss,
         nll=verified.nll,
         checked_documents=verified.documents,
         candidates=tuple(candidates),
         passes=tally.made,
         length=length,
         context=windows.context,
+        ragged=windows.ragged,
         provenance={
             "seed": seed,
             "model": dict(denoiser.provenance),

@@ -56,8 +56,9 @@ class Request:
             raise UsageError("block length auto needs a budget of steps", hint="give --steps")
         if self.per_block and not isinstance(block, int):
             raise UsageError(
-                f"sizes of each block's own need the length of the blocks, got {block}",
-                hint="give --block-length, such as --block-length 32",
+                "--per-block needs --block-length"
+                + ("" if block is None else f" as a number, got {block}"),
+                hint="give it, such as --block-length 32",
             )
         if self.per_block and self.robust is not None:
             raise UsageError(
@@ -67,7 +68,8 @@ class Request:
         if self.longest_block < 1 or self.length % self.longest_block:
             raise UsageError(
                 f"block length {self.longest_block}: need a divisor of the {self.length} "
-                "positions after the context"
+                "positions after the context",
+                hint="give another --block-length, or a --length that it divides",
             )
         if steps is not None:
             check_steps(steps, self.longest_block, self.length // self.longest_block)

@@ -45,13 +45,16 @@ class Fit:
         regret: Loss of the schedule over the least possible one in its order, minus 1, both on an
             estimate from documents that were not used to choose it.
         uniform_regret: The same for equal step sizes.
+        least_loss: That least possible one, nats for the whole sequence. Where it is within the
+            standard error of the loss, a share of it says little.
         nll: Sampler NLL of the schedule on those documents, nats for the whole sequence.
         checked_documents: How many documents the loss, the NLL and the regret are from.
         candidates: Best of each order and block length that was measured; the one chosen first,
             the others by their measured NLL.
         passes: Forward passes of one sequence each that all of this took.
         length: Positions sampled.
-        context: Known tokens before them.
+        context: Known tokens before them, or at most so many where ``ragged``.
+        ragged: Whether contexts differ in length.
         provenance: What a schedule file says of all this.
     """
 
@@ -59,12 +62,14 @@ class Fit:
     loss: Measured
     regret: float
     uniform_regret: float
+    least_loss: float
     nll: Measured
     checked_documents: int
     candidates: tuple[Candidate, ...]
     passes: int
     length: int
     context: int
+    ragged: bool
     provenance: Mapping[str, Any]
 
     @property

@@ -1,8 +1,9 @@
 """A journal of finished units of work: what a killed run had done, a resumed run takes from it.
 
 The file is JSON Lines: a header with the configuration, then a line a unit, each with a checksum
-of the rest of its line. A unit is known by the number of its call (of ``Runner.map``, from 0) and
-by its index in the call; label and count of the call tell whether the program is the same.
+of the rest of its line. A unit is known by the label of its call (of ``Runner.map``), which tells
+what it works on, and by its index in the call. The number of the call, from 0, tells whether the
+program is the same. A run with other goals may make other calls: what it adds has no number.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from schedopt.errors import InputError, OutputError, UsageError
 from schedopt.files import write_atomic
-from schedopt.running.lock import locked
+from schedopt.running.lock import LOCK, locked
 
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
 
@@ -42,6 +43,7 @@ def open_journal(
     folder: str | os.PathLike[str],
     configuration: Mapping[str, object],
     *,
+    goals: Mapping[str, object] | None = None,
     command: Sequence[str] = (),
     warn: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Journal]:
@@ -50,12 +52,14 @@ def open_journal(
     Args:
         folder: The run directory; made if it is not there, in a folder that is.
         configuration: All that decides the result, as JSON has it.
+        goals: What decides how far the run goes; where these are others than those that it began
+            with, it makes other calls, and finds what the journal has of them.
         command: What began the run, to tell people.
         warn: Told in a sentence what was cut off a torn end.
 
     Raises:
         UsageError: The directory belongs to another configuration, or to another process that
-            runs now.
+            runs now, or holds other things than a run.
         InputError: A line is damaged that is not the end.
         OutputError: The directory cannot be made or written to.
     """
@@ -67,9 +71,11 @@ def open_journal(
         "command": list(command),
         # As it is read again: tuples are lists there.
         "configuration": json.loads(json.dumps(configuration)),
+        "goals": json.loads(json.dumps(goals or {})),
     }
     with ExitStack() as held:
         with _writing(place):
+            _check_place(place)
             place.mkdir(exist_ok=True)
             held.enter_context(locked(place))
         with _writing(path):
@@ -94,7 +100,10 @@ class Journal:
     ) -> None:
         self._path, self._handle = path, handle
         self._call, self._label, self._count = -1, "", 0
-        self._places: dict[tuple[int, int], tuple[int, int]] = {}  # offset and size of its line
+        # Of each call by its label and count, offset and size of the line of each unit.
+        self._places: dict[tuple[str, int], dict[int, tuple[int, int]]] = {}
+        self._calls: dict[int, tuple[str, int]] = {}  # by the number of the call
+        self._same_goals = True
         self._synced = time.monotonic()
         self._size = self._read(header, warn)
 
@@ -106,22 +115,18 @@ class Journal:
             count: How many units it has.
 
         Raises:
-            InputError: At this place the journal holds a call with another label or count.
+            InputError: At this place the journal holds a call with another label or count, though
+                its goals are the same.
         """
         self._call, self._label, self._count = self._call + 1, label, count
-        done = {}
-        for (call, index), (offset, size) in self._places.items():
-            if call == self._call:
-                entry = _entry(os.pread(self._handle, size, offset))
-                if entry is None or (entry["label"], entry["count"]) != (label, count):
-                    raise InputError(
-                        f"{self._path}: call {call} is not the {count} units of {label!r} that "
-                        "this program makes there: it is another program, or rounds otherwise",
-                        hint="give the same OMP_NUM_THREADS on the same machine, or another "
-                        "--run-dir",
-                    )
-                done[index] = tuple(_decode(array) for array in entry["arrays"])
-        return done
+        if self._same_goals and self._calls.get(self._call, (label, count)) != (label, count):
+            raise InputError(
+                f"{self._path}: call {self._call} is not the {count} units of {label!r} that "
+                "this program makes there: it is another program, or rounds otherwise",
+                hint="give the same OMP_NUM_THREADS on the same machine, or another --run-dir",
+            )
+        places = self._places.get((label, count), {})
+        return {index: self._arrays(offset, size) for index, (offset, size) in places.items()}
 
     def append(self, index: int, arrays: Arrays) -> None:
         """Add a unit of the call.
@@ -134,7 +139,7 @@ class Journal:
         """
         line = _line(
             {
-                "call": self._call,
+                "call": self._numbered,
                 "index": index,
                 "label": self._label,
                 "count": self._count,
@@ -150,7 +155,7 @@ class Journal:
                 with suppress(OSError):  # a part of a line is cut off when it is opened again
                     os.ftruncate(self._handle, self._size)
                 raise
-        self._places[self._call, index] = self._size, len(line)
+        self._add(self._numbered, (self._label, self._count), index, (self._size, len(line)))
         self._size += len(line)
         if time.monotonic() - self._synced > SYNC_SECONDS:
             self.sync()
@@ -164,6 +169,26 @@ class Journal:
         with _writing(self._path):
             os.fsync(self._handle)
         self._synced = time.monotonic()
+
+    @property
+    def _numbered(self) -> int | None:
+        """The number of the call, where it is one of the goals that the journal began with."""
+        return self._call if self._same_goals else None
+
+    def _add(
+        self, call: int | None, name: tuple[str, int], index: int, place: tuple[int, int]
+    ) -> None:
+        if call is not None:
+            self._calls[call] = name
+        self._places.setdefault(name, {})[index] = place
+
+    def _arrays(self, offset: int, size: int) -> Arrays:
+        entry = _entry(os.pread(self._handle, size, offset))
+        if entry is None:
+            raise InputError(
+                f"{self._path}: has changed while it is in use", hint="give another --run-dir"
+            )
+        return tuple(_decode(array) for array in entry["arrays"])
 
     def _read(self, header: Mapping[str, Any], warn: Callable[[str], None]) -> int:
         """Find the units; cut off what comes after the last good line."""
@@ -184,7 +209,8 @@ class Journal:
                     )
                 else:
                     if number > 1:
-                        self._places[entry["call"], entry["index"]] = offset, len(line)
+                        name = entry["label"], entry["count"]
+                        self._add(entry["call"], name, entry["index"], (offset, len(line)))
                     end = offset + len(line)
                 offset += len(line)
         if offset > end:
@@ -204,6 +230,7 @@ class Journal:
                 f"{found['schema_version']}",
                 hint="give another --run-dir",
             )
+        self._same_goals = found["goals"] == ours["goals"]
         before, now = (_flat(header["configuration"]) for header in (found, ours))
         for field in {**before, **now}:
             old, new = before.get(field, MISSING), now.get(field, MISSING)
@@ -214,6 +241,23 @@ class Journal:
                     f"{new}",
                     hint="give another --run-dir" + (f"; that run is `{began}`" if began else ""),
                 )
+
+
+def _check_place(place: Path) -> None:
+    """Refuse what can be no run directory."""
+    if place.exists() and not place.is_dir():
+        raise OutputError(f"cannot keep a journal in {place}: it is a file", hint="name a folder")
+    if not place.exists() and not place.parent.is_dir():
+        raise OutputError(
+            f"cannot make {place}: there is no folder {place.parent}",
+            hint="make that folder first, or name one in a folder that is there",
+        )
+    held = {path.name for path in place.iterdir()} if place.exists() else set()
+    if held and not held & {NAME, LOCK}:
+        raise UsageError(
+            f"{place}: holds other things than a run, such as {min(held)}",
+            hint="name an empty or a new folder with --run-dir",
+        )
 
 
 @contextmanager

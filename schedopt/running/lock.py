@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from schedopt.errors import UsageError
+
+LOCK: Final = "lock"
 
 
 @contextmanager
@@ -25,7 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl  # POSIX has it; the rest of the package runs without
 
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
