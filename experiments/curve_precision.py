@@ -1,6 +1,6 @@
 """How well `estimate` knows the curve of a law, against simpler ways to spend the same passes.
 
-    OMP_NUM_THREADS=1 python experiments/curve_precision.py        # about 5 minutes on one core
+    OMP_NUM_THREADS=1 python experiments/curve_precision.py        # about 10 minutes on one core
 
 Texts are fresh draws of Markov chains and hidden Markov models of 64 positions, and the model is
 the law itself. Three estimates of the whole curve, each from P passes on P texts:
@@ -221,7 +221,7 @@ def chosen_loss(found: Estimate, exact: InformationCurve, k: int) -> tuple[float
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--passes", type=int, nargs="+", default=[256, 1024])
-    parser.add_argument("--replicates", type=int, default=300)
+    parser.add_argument("--replicates", type=int, default=400)
     parser.add_argument("--name", default="curve_precision")
     args = parser.parse_args()
     started = time.monotonic()

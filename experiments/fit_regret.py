@@ -1,6 +1,7 @@
 """Regret of what `fit` chooses with few passes, by a large estimate on other documents.
 
-    python experiments/fit_regret.py        # about 5 minutes on two cores
+    python experiments/fit_regret.py        # the bundled tiny: about 5 minutes on two cores
+    python experiments/fit_regret.py --model build/models/base --device cuda
 
 Sizes are chosen by ``--passes`` passes on one half of the documents; the judge is a smooth
 estimate with ``--judge`` passes on the other half, whose least loss is not fitted to noise as
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 from common import write_result
@@ -28,6 +30,8 @@ BUDGETS = (4, 8, 16, 32)
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", default="tiny")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--order", nargs="+", choices=("random", "dilated"))
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--context", type=int, default=128)
     parser.add_argument("--passes", type=int, default=128)
@@ -35,11 +39,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     args = parser.parse_args()
     started = time.monotonic()
-    model = load_model(args.model)
+    model = load_model(args.model, device=args.device)
     windows, about = load_windows(model, length=args.length, context=args.context)
     chosen_on, judged_on = windows.split(0.5, seed=0)
     rows = []
     for order in (Order("random"), Order("dilated", base=2)):
+        if args.order and order.name not in args.order:
+            continue
         judge = estimate(model, judged_on, order=order, passes=args.judge, seed=1000).measure
         least = losses(judge, max(BUDGETS))
         chosen = [
@@ -66,7 +72,7 @@ def main() -> None:
             )
             print(rows[-1], flush=True)
     write_result(
-        "fit_regret",
+        f"fit_regret_{Path(args.model).name}",
         {
             "about": __doc__,
             "model": dict(model.provenance),

@@ -80,6 +80,16 @@ def test_gaps_that_vary_are_followed() -> None:
     np.testing.assert_allclose(found.values, truth, atol=0.04)
 
 
+def test_a_gap_that_is_seen_may_vary_and_one_that_is_not_does_not() -> None:
+    """So a calibrated model's curve is its entropies', and another's error is not understated."""
+    rng, known = np.random.default_rng(2), np.tile(np.arange(16), 8)
+    noise = 0.1 * rng.standard_normal(128)
+    noise -= noise.mean()
+    none, some = (fit_gap(known, noise + gap, np.arange(128), 16, 1.0) for gap in (0.0, 0.1))
+    assert np.ptp(none.values) < 0.002
+    assert some.stderr[0] > 2 * none.stderr[0]
+
+
 # The Gaussian process, from its definition
 
 
@@ -107,19 +117,22 @@ def by_conditioning(
     return centre + gain @ rest, prior - gain @ prior[means.sizes] - noise, float(density)
 
 
-@pytest.mark.parametrize("simple", [0.0, 0.6])
-def test_the_fit_is_the_mean_over_taus(simple: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And its error that of the process, with the residuals' own variance for the model's."""
+@pytest.mark.parametrize(("likely", "trust"), [(0.0, 0.0), (0.0, 0.6), (0.1, 0.9)])
+def test_the_fit_is_the_mean_over_taus(
+    likely: float, trust: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(curves, "TAUS", np.array([0.02, 0.3]))
     rng, n, level = np.random.default_rng(3), 12, 2.0
     known = np.repeat([0, 1, 4, 8, 11], 6)
     scores = 2.0 - np.sqrt(known) / 3 + 0.3 * rng.standard_normal(30)
     means = mean_by_size(known, scores, n, level, entropy_parts)
     centre, terms = np.linspace(2.0, 1.0, n), np.ones((n, 1))
-    found = fit_process(means, scores, np.arange(30), centre, terms, level, simple)
-    parts = [by_conditioning(means, centre, terms, level, tau) for tau in (0.0, 0.04, 0.6)]
+    found = fit_process(
+        means, scores, np.arange(30), centre, terms, level, likely=likely, trust=trust
+    )
+    parts = [by_conditioning(means, centre, terms, level, tau) for tau in (likely, 0.04, 0.6)]
     weights = np.exp([density for _, _, density in parts])
-    weights *= [simple, (1 - simple) / 2, (1 - simple) / 2]
+    weights *= [trust, (1 - trust) / 2, (1 - trust) / 2]
     weights /= weights.sum()
     mean = sum(w * values for w, (values, _, _) in zip(weights, parts, strict=True))
     np.testing.assert_allclose(found.values, mean, atol=1e-10)
@@ -158,7 +171,7 @@ def test_errors_of_documents_are_those_of_a_jackknife() -> None:
     _, scores = passes_of(1, count, n)
     document = np.random.default_rng(2).permutation(np.arange(count) % documents)
     means = mean_by_size(known, scores, n, 1.0, gap_parts)
-    fitted = fit_process(means, scores, document, np.zeros(n), np.ones((n, 1)), 1.0, 1.0)
+    fitted = fit_process(means, scores, document, np.zeros(n), np.ones((n, 1)), 1.0, trust=1.0)
     # One constant: its value is the mean of the size means, weighted by their variances.
     weights = 1.0 / means.variances
     weights /= weights.sum()
@@ -181,7 +194,7 @@ def test_copies_of_documents_tell_no_more() -> None:
     def constant(rows: NDArray[np.int64], document: NDArray[np.int64]) -> float:
         means = mean_by_size(known[rows], scores[rows], 16, 1.0, gap_parts)
         one = np.ones((16, 1))
-        fitted = fit_process(means, scores[rows], document, np.zeros(16), one, 1.0, 1.0)
+        fitted = fit_process(means, scores[rows], document, np.zeros(16), one, 1.0, trust=1.0)
         return float(fitted.stderr[0])
 
     told = constant(np.arange(200), np.arange(200))

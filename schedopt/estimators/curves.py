@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -34,10 +34,10 @@ Ints = NDArray[np.int64]
 REACH: Final = 3.0
 # tau as a share of the level of the curve: from what no estimate notices to all of it.
 TAUS: Final = np.geomspace(1e-3, 1.0, 16)
-# How probable it is beforehand that a model is as well calibrated whatever is known, so that the
-# gap needs no process. Otherwise, as for the terms, which never make quite the curve of a law,
-# all taus are as probable.
-GAP_IS_CONSTANT: Final = 0.9
+# How probable it is beforehand that the gap varies as much as it is large, which is not at all for
+# a calibrated model. Otherwise, as for the terms, all taus are as probable.
+GAP_LIKE_ITSELF: Final = 0.98
+SEEN: Final = 2.5  # standard errors from 0 up to which a mean gap may be chance
 REWEIGHTINGS: Final = 3
 SHARED: Final = 16.0  # masked positions beyond which more of them in a pass tell little more
 ROUNDING: Final = 1e-10  # smallest variance of a mean, as a share of the squared level
@@ -188,7 +188,9 @@ def fit_process(
     centre: Floats,
     terms: Floats,
     level: float,
-    simple: float,
+    *,
+    likely: float = 0.0,
+    trust: float = 0.0,
 ) -> Fitted:
     """The centre plus a free combination of the terms and a Gaussian process.
 
@@ -199,7 +201,8 @@ def fit_process(
         centre: Shape (n,), nats, what is expected.
         terms: Shape (n, p), what the centre may be off by, each by about the level.
         level: Size of the curve, nats, above 0.
-        simple: Probability that there is no process.
+        likely: A value of tau that is more probable than others, nats.
+        trust: Its probability; the rest is shared equally by the others.
     """
     n, sizes = len(centre), means.sizes
     log_odds = np.log((np.arange(n) + 1.0) / (n - np.arange(n)))
@@ -207,10 +210,10 @@ def fit_process(
     matern = (1.0 + distance + distance**2 / 3.0) * np.exp(-distance)
     wide = level**2 * terms @ terms.T
     rest = means.values - centre[sizes]
-    beforehand = np.array([simple, *np.full(len(TAUS), (1.0 - simple) / len(TAUS))])
+    beforehand = np.array([trust, *np.full(len(TAUS), (1.0 - trust) / len(TAUS))])
     used = np.flatnonzero(beforehand)
     smoothers, spreads, likelihoods = [], [], []
-    for tau in np.array([0.0, *(level * TAUS)])[used]:
+    for tau in np.array([likely, *(level * TAUS)])[used]:
         prior = wide + tau**2 * matern
         inner = prior[np.ix_(sizes, sizes)]
         total = inner + np.diag(means.variances)
@@ -252,7 +255,7 @@ def fit_curve(known: Ints, scores: Floats, document: Ints, n: int) -> Fitted:
     level = level_of(scores)
     means = mean_by_size(known, scores, n, level, entropy_parts)
     centre, terms = fit_terms(means, n)
-    return fit_process(means, scores, document, centre, terms, level, 0.0)
+    return fit_process(means, scores, document, centre, terms, level)
 
 
 def level_of(scores: Floats) -> float:
@@ -263,6 +266,9 @@ def level_of(scores: Floats) -> float:
 def fit_gap(known: Ints, gaps: Floats, document: Ints, n: int, level: float) -> Fitted:
     """NLL minus entropy as it depends on what is known: a constant, plus a Gaussian process.
 
+    Where the constant is too small to be seen, the model is most probably calibrated and there is
+    nothing to vary; otherwise the gap most probably varies by as much as it is.
+
     Args:
         known: As ``fit_curve``.
         gaps: Shape (P,), nats, of each pass.
@@ -271,4 +277,7 @@ def fit_gap(known: Ints, gaps: Floats, document: Ints, n: int, level: float) -> 
         level: Size of the curves that it is between, nats, above 0.
     """
     means = mean_by_size(known, gaps, n, level, gap_parts)
-    return fit_process(means, gaps, document, np.zeros(n), np.ones((n, 1)), level, GAP_IS_CONSTANT)
+    fit = partial(fit_process, means, gaps, document, np.zeros(n), np.ones((n, 1)), level)
+    constant = fit(likely=0.0, trust=1.0)
+    seen = abs(constant.values[0]) > SEEN * constant.stderr[0]
+    return fit(likely=abs(constant.values[0]) if seen else 0.0, trust=GAP_LIKE_ITSELF)

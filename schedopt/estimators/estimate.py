@@ -30,7 +30,8 @@ def check_effort(smoothing: Smoothing, passes: int, n: int) -> None:
     least = 16 if smoothing == "smooth" else 2 * n
     if passes < least:
         raise UsageError(
-            f"passes: {smoothing} estimates of {n} positions need at least {least}, got {passes}"
+            f"passes: {smoothing} estimates of {n} positions need at least {least}, got {passes}",
+            hint=f"--passes {least}",
         )
 
 

@@ -63,7 +63,8 @@ def blocks_of(windows: Windows, block_length: int) -> int:
     if block_length < 1 or windows.length % block_length:
         raise UsageError(
             f"block length {block_length}: need a divisor of the {windows.length} positions "
-            "after the context"
+            "after the context",
+            hint="give another --block-length, or a --length that it divides",
         )
     return windows.length // block_length
 
