@@ -728,12 +728,16 @@ def test_tokens_that_end_and_begin_a_text(tmp_path: Path) -> None:
     [("dream", "bos_token_id"), ("dream", "eos_token_id"), ("llada", "eos_token_id")],
 )
 def test_tokens_that_cannot_be(family: str, field: str, tmp_path: Path) -> None:
-    for token in (20, 9999, MASK_ID):
+    outside = (20, 9999)
+    for token in (MASK_ID, *(outside if field == "bos_token_id" else ())):
         write_checkpoint(tmp_path, FAMILY_CONFIGS[family] | {field: token})
         need = f"need 0..19 and not the mask token 18, got {token}"
         refused(tmp_path, f"{tmp_path / 'config.json'}: $.{field}: {need}")
     write_checkpoint(tmp_path, FAMILY_CONFIGS["a2d-qwen3"] | {"bos_token_id": 9999})
     assert load_model(tmp_path, mask_id=MASK_ID).bos_id is None  # it needs none
+    for token in outside:  # no row of the head can end a text
+        write_checkpoint(tmp_path, FAMILY_CONFIGS[family] | {"eos_token_id": token})
+        assert load_model(tmp_path).eos_id is None
 
 
 def test_a_model_without_the_first_token_that_it_needs(tmp_path: Path) -> None:

@@ -65,8 +65,9 @@ def load_model(
     named, eos, bos = (fields.token(f"{kind}_token_id") for kind in ("mask", "eos", "bos"))
     config = _read_strictly(family, fields)
     mask = _mask_id(mask_id if mask_id is not None else named, family, config.vocab_size)
-    if eos is None and family.eos_id is not None and family.eos_id < config.vocab_size:
-        eos = family.eos_id
+    eos = family.eos_id if eos is None else eos
+    if eos is not None and eos >= config.vocab_size:
+        eos = None  # left over from the family's defaults: no row of the head can end a text
     with torch.device("meta"), WithoutInitialisation():
         network = config.build()
     bos = bos if network.shift else None
@@ -111,7 +112,10 @@ def _usable(device: str) -> torch.device:
         torch.zeros(1, device=target).item()  # a device that only pretends has no item
     except (RuntimeError, AssertionError, ImportError) as error:
         reason = str(error).partition("\n")[0]
-        raise UsageError(f"device {device!r} is not usable here: {reason}") from error
+        raise UsageError(
+            f"device {device!r} is not usable here: {reason}",
+            hint="give auto, cpu or another device that `schedopt doctor` names",
+        ) from error
     return target
 
 
