@@ -9,12 +9,13 @@ from schedopt.data import Windows, check_tokens, generator
 from schedopt.errors import UsageError
 from schedopt.estimators.fixed_order import measure_surface, passes_per_window
 from schedopt.estimators.places import draw_places
-from schedopt.estimators.probe import Probes, Scores, blocks_of, probe
+from schedopt.estimators.probe import Probes, Scores, probe
 from schedopt.estimators.random_order import measure_curve
 from schedopt.estimators.result import SMOOTHINGS, Estimate, Smoothing
 from schedopt.models.denoiser import Denoiser
 from schedopt.running import LOCAL, Progress, Runner
 from schedopt.schedule import Order
+from schedopt.solvers.blocks import blocks_of
 
 DEFAULT_PASSES: Final = 2048
 
@@ -88,7 +89,7 @@ def estimate(
         theory, sections 3.1 and 5: both are linear in what is averaged here.
     """
     n = windows.length if block_length is None else block_length
-    blocks = blocks_of(windows, n)
+    blocks = blocks_of(windows.length, n)
     if order.is_planner:
         raise UsageError(
             f"the order of planner {order.name!r} depends on values, so no curve predicts it",

@@ -55,12 +55,12 @@ def measure_surface(
         rng: Of the prefixes and of the bootstrap.
         progress: As ``estimate``.
     """
-    positions = np.asarray(order.permutation_for(n))
+    positions = order.permutation_for(n)
     count = len(places.window)
     starts = (np.arange(nested) + rng.random((count, nested))) * n / nested
     known = np.minimum(starts.astype(np.int64), n - 1).ravel()  # rounding may put one at n
     unit = np.repeat(np.arange(count), nested)
-    orders = np.broadcast_to(positions, (len(unit), n))
+    orders = np.broadcast_to(np.array(positions), (len(unit), n))
     scores = ask(Probes(places.window[unit], places.block[unit], orders, known), progress)
     document = places.document[unit]
     gaps = mean_over_documents(np.nanmean(scores.nll - scores.entropy, axis=1), document)
@@ -71,8 +71,13 @@ def measure_surface(
             for values in (scores.nll, scores.entropy)
         )
         return Found(plain, entropies, gaps, np.zeros((1, 1, 1)) if smoothing == "smooth" else None)
-    surface, deviations = _influences(scores.nll, known, unit, document, order, rng)
-    entropies, _ = _influences(scores.entropy, known, unit, document, order, rng)
+    features, laws = influence.cumulative_features(positions), influence.power_laws(positions)
+
+    def fitted(values: Floats) -> tuple[OrderSurface, Floats]:
+        return _influences(values, known, unit, document, order, features, laws, rng)
+
+    surface, deviations = fitted(scores.nll)
+    entropies, _ = fitted(scores.entropy)
     return Found(surface, entropies, gaps, deviations)
 
 
@@ -82,11 +87,11 @@ def _influences(
     unit: Ints,
     document: Ints,
     order: Order,
+    features: Floats,
+    laws: Floats,
     rng: np.random.Generator,
 ) -> tuple[OrderSurface, Floats]:
     """A smooth surface, and how replicates of a Bayesian bootstrap of documents deviate."""
-    positions = order.permutation_for(values.shape[1])
-    features, laws = influence.cumulative_features(positions), influence.power_laws(positions)
     statistics = influence.fit_differences(features, values, known, unit, document, laws)
 
     def surface(counts: Floats) -> Floats:

@@ -26,9 +26,10 @@ from schedopt.data import Windows, check_tokens, generator
 from schedopt.errors import UsageError
 from schedopt.estimators.gap_features import FeatureTables, features
 from schedopt.estimators.nonnegative import nonnegative
-from schedopt.estimators.probe import Probes, blocks_of, probe
+from schedopt.estimators.probe import Probes, probe
 from schedopt.models.denoiser import Denoiser
 from schedopt.running import LOCAL, Progress, Runner
+from schedopt.solvers.blocks import blocks_of
 from schedopt.solvers.orders import BASES, LEAST_BLOCK
 from theory.orders import pipelined_order
 
@@ -286,7 +287,7 @@ def probe_gaps(
         InputError: A token outside the vocabulary, or a true token of probability 0.
     """
     n = windows.length if block_length is None else block_length
-    blocks = blocks_of(windows, n)
+    blocks = blocks_of(windows.length, n)
     check_tokens(windows, denoiser)
     passes = len(known)
     if passes == 0 or known.ndim != 1 or orders.shape != (passes, n):
@@ -355,7 +356,7 @@ def estimate_gaps(
                [0.  , 0.  ]])
     """
     n = windows.length if block_length is None else block_length
-    blocks = blocks_of(windows, n)
+    blocks = blocks_of(windows.length, n)
     if passes < 2 * MASKS_PER_UNIT:
         raise UsageError(f"passes: a gap model needs at least {2 * MASKS_PER_UNIT}, got {passes}")
     rng = generator(seed, n, passes, 1)

@@ -54,21 +54,6 @@ class Scores:
     entropy: Floats
 
 
-def blocks_of(windows: Windows, block_length: int) -> int:
-    """How many blocks of this length the windows have after their context.
-
-    Raises:
-        UsageError: The windows are not a whole number of blocks.
-    """
-    if block_length < 1 or windows.length % block_length:
-        raise UsageError(
-            f"block length {block_length}: need a divisor of the {windows.length} positions "
-            "after the context",
-            hint="give another --block-length, or a --length that it divides",
-        )
-    return windows.length // block_length
-
-
 def probe(
     denoiser: Denoiser,
     windows: Windows,

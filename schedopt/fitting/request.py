@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from schedopt.errors import UsageError
 from schedopt.schedule import Order
-from schedopt.solvers import check_steps
+from schedopt.solvers.blocks import blocks_of, check_steps
 from schedopt.solvers.orders import LEAST_BLOCK
 
 BlockLength = int | Literal["auto"] | None
@@ -65,14 +65,9 @@ class Request:
                 "a robust fit takes one measure for all blocks, not one of each",
                 hint="leave out --per-block or --robust",
             )
-        if self.longest_block < 1 or self.length % self.longest_block:
-            raise UsageError(
-                f"block length {self.longest_block}: need a divisor of the {self.length} "
-                "positions after the context",
-                hint="give another --block-length, or a --length that it divides",
-            )
+        blocks = blocks_of(self.length, self.longest_block)
         if steps is not None:
-            check_steps(steps, self.longest_block, self.length // self.longest_block)
+            check_steps(steps, self.longest_block, blocks)
 
     @property
     def together(self) -> bool:

@@ -123,6 +123,25 @@ def measures_of_blocks(measure: Measures, blocks: int) -> tuple[Measure, ...]:
     return tuple(measure)
 
 
+def blocks_of(length: int, block_length: int) -> int:
+    """How many blocks of this length the positions after the context are.
+
+    Raises:
+        UsageError: They are not a whole number of blocks.
+
+    Example:
+        >>> blocks_of(128, 32)
+        4
+    """
+    if block_length < 1 or length % block_length:
+        raise UsageError(
+            f"block length {block_length}: need a divisor of the {length} positions "
+            "after the context",
+            hint="give another --block-length, or a --length that it divides",
+        )
+    return length // block_length
+
+
 def check_steps(steps: int | None, block_length: int, blocks: int) -> int:
     """Refuse a number of steps that blocks of this length cannot share.
 
