@@ -261,7 +261,9 @@ def test_masks(length: int, block: int | None, data: st.DataObject) -> None:
 def test_no_mask_where_all_see_all() -> None:
     positions = real_positions(torch.zeros(2, 5), None)
     assert attention_mask(positions, None, padded=False) is None
-    assert attention_mask(positions, 5, padded=False).all()  # type: ignore[union-attr]
+    seen = attention_mask(positions, 5, padded=False)
+    assert seen is not None
+    assert seen.all()
 
 
 # Other dtypes

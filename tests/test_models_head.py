@@ -186,9 +186,7 @@ class Largest(TorchDispatchMode):
 
     numbers = 0
 
-    def __torch_dispatch__(  # type: ignore[no-untyped-def]
-        self, function, types, args=(), kwargs=None
-    ) -> object:
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None) -> object:
         made = function(*args, **(kwargs or {}))
         given = {a.untyped_storage().data_ptr() for a in args if isinstance(a, Tensor)}
         for tensor in made if isinstance(made, tuple | list) else [made]:

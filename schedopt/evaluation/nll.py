@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 # models do with fewer tokens.
 MOST_WINDOWS: Final = 64
 UNIT_TOKENS: Final = 2**13
-UNIT_FLOPS: Final = 2e13  # of one pass: 30 ms at the 650e12 a second that an H200 reaches
+UNIT_FLOPS: Final = 2e13  # of one pass: 43 ms at the 4.7e14 a second of benchmarks/throughput.py
 
 
 @dataclass(frozen=True, eq=False)

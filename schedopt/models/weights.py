@@ -77,7 +77,7 @@ def _fill(
         sizes = [len(ours[part]) for part in parts[name]]
         for part, piece in zip(parts[name], torch.split(moved, sizes), strict=True):
             ours[part].copy_(piece)
-            # NaN and infinities show in the extremes, at 1/20 of the cost of asking each number.
+            # NaN and infinities show in the extremes, which need no array of answers.
             if not all(math.isfinite(float(extreme)) for extreme in ours[part].aminmax()):
                 raise _not_finite(checkpoint.tensors[name].path, name, moved, dtype)
 
