@@ -1,7 +1,12 @@
-"""What pytest leaves out: the GPU kernels, where Triton is not installed."""
+"""What pytest leaves out: modules that import a package which is not installed."""
 
 from importlib.util import find_spec
 
-KERNELS = ["theory/enumeration/cuda.py", "schedopt/models/head_cuda.py"]
+NEEDED_BY = {
+    "triton": ["theory/enumeration/cuda.py", "schedopt/models/head_cuda.py"],
+    "diffusers": ["schedopt/integrations/diffusers.py"],
+}
 
-collect_ignore = [] if find_spec("triton") else KERNELS
+collect_ignore = [
+    path for package, paths in NEEDED_BY.items() if not find_spec(package) for path in paths
+]
