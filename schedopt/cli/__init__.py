@@ -22,6 +22,7 @@ from schedopt.cli import (
     estimate,
     evaluate,
     exact,
+    export,
     fit,
     sample,
     show,
@@ -33,7 +34,19 @@ from schedopt.cli.parser import Parser
 from schedopt.errors import SchedoptError
 from schedopt.running import ALONE, join
 
-VERBS = (fit, sample, evaluate, estimate, solve, compare, exact, show, validate, doctor)
+VERBS = (
+    fit,
+    sample,
+    evaluate,
+    estimate,
+    solve,
+    compare,
+    export,
+    exact,
+    show,
+    validate,
+    doctor,
+)
 INTERRUPTED = 130
 
 
