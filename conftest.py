@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 NEEDED_BY = {
     "triton": ["theory/enumeration/cuda.py", "schedopt/models/head_cuda.py"],
+    "lm_eval": ["schedopt/harness/model.py"],
     "diffusers": ["schedopt/integrations/diffusers.py"],
 }
 

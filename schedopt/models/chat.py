@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,26 @@ class ChatTemplate:
             InputError: The template is broken, or refuses the message.
             MissingModelError: The package jinja2 is missing.
         """
+        return self.render([{"role": "user", "content": prompt}])
+
+    def render(self, messages: Sequence[Mapping[str, str]], *, unfinished: bool = False) -> str:
+        """Messages as one text, up to where the answer to them begins.
+
+        Args:
+            messages: Each with ``role`` and ``content``.
+            unfinished: Whether the last message is the beginning of the answer; then the text
+                ends with it.
+
+        Raises:
+            InputError: The template is broken, refuses a message, or leaves the last one out.
+            MissingModelError: The package jinja2 is missing.
+
+        Example:
+            >>> source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
+            >>> asked = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": "="}]
+            >>> ChatTemplate(source, "example", {}).render(asked, unfinished=True)
+            '<user>2+2</><assistant>='
+        """
         try:
             from jinja2 import TemplateError
         except ImportError as error:
@@ -57,9 +77,9 @@ class ChatTemplate:
                 hint=INSTALL_HINT,
             ) from error
         try:
-            return self._template.render(
-                messages=[{"role": "user", "content": prompt}],
-                add_generation_prompt=True,
+            text = self._template.render(
+                messages=messages,
+                add_generation_prompt=not unfinished,
                 tools=None,
                 documents=None,
                 enable_thinking=False,  # the answer comes at once, as models after Qwen3 learnt it
@@ -71,6 +91,13 @@ class ChatTemplate:
                 f"{self.where}: the chat template fails: {type(error).__name__}: {reason}",
                 hint="mend the template, or give whole texts rather than prompts",
             ) from error
+        if not unfinished:
+            return text
+        last = messages[-1]["content"].strip()  # as many templates do
+        place = text.rfind(last)
+        if place < 0:
+            raise InputError(f"{self.where}: the chat template leaves out {last[:40]!r}")
+        return text[: place + len(last)]
 
     @cached_property
     def _template(self) -> Template:

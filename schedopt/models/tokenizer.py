@@ -80,12 +80,12 @@ class CheckpointTokenizer:
 
     Args:
         tokenizer: What the package has read.
-        chat: The checkpoint's chat template, or None.
+        chat: The checkpoint's chat template, or None; kept as an attribute.
     """
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, chat: ChatTemplate | None = None) -> None:
         self._tokenizer = tokenizer
-        self._chat = chat
+        self.chat = chat
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text, without any that the checkpoint would add."""
@@ -97,7 +97,7 @@ class CheckpointTokenizer:
         Raises:
             InputError: The chat template is broken.
         """
-        return self.encode(text if self._chat is None else self._chat.render_prompt(text))
+        return self.encode(text if self.chat is None else self.chat.render_prompt(text))
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of token ids; special tokens and ids of padded rows are left out."""
