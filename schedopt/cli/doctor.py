@@ -19,10 +19,12 @@ REQUIRED: Final = ("numpy", "scipy", "torch", "cvxpy", "matplotlib", "safetensor
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "fast": ("numba",),
     "hub": ("huggingface_hub", "tokenizers", "jinja2"),
+    "lm-eval": ("lm-eval",),
 }
 _PURPOSE: Final = {
     "fast": "loops of the solvers, compiled",
     "hub": "models and tokenizers of the Hugging Face hub",
+    "lm-eval": "tasks of lm-evaluation-harness",
 }
 
 
