@@ -1,14 +1,19 @@
-"""Step sizes that are known before anything is measured: uniform, cosine, and DUS's own."""
+"""Step sizes that are known before anything is measured: uniform, MaskGIT's, and DUS's own."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schedopt.errors import UsageError
 from schedopt.schedule import Order, UnmaskingSchedule
-from theory.orders import dilated_groups
+from theory.orders import dilated_groups, merge_last_group
+
+Floats = NDArray[np.float64]
 
 # n * cos(pi / 3) is n / 2 plus rounding: a tie that must not depend on the last bit.
 TIE: Final = 1e-9
@@ -51,11 +56,57 @@ def uniform_sizes(length: int, steps: int) -> tuple[int, ...]:
     return tuple(int(size) for size in np.diff(ends))
 
 
+# Of the positions, the share that stays masked once a share r of the steps is made. The first five
+# are MaskGIT's; the last is that of the Halton sampler.
+MASKED_SHARES: Final[Mapping[str, Callable[[Floats], Floats]]] = {
+    "cosine": lambda r: np.cos(np.pi / 2 * r),
+    "linear": lambda r: 1.0 - r,
+    "square": lambda r: 1.0 - r**2,
+    "cubic": lambda r: 1.0 - r**3,
+    "root": lambda r: 1.0 - np.sqrt(r),
+    "arccos": lambda r: 2 / np.pi * np.arccos(r),
+}
+
+
+def shared_sizes(name: str, length: int, steps: int) -> tuple[int, ...]:
+    r"""Step sizes that leave :math:`n \gamma(t / k)` positions masked after step t.
+
+    gamma is ``cosine`` cos(pi r / 2), ``linear`` 1 - r, ``square`` 1 - r^2, ``cubic`` 1 - r^3,
+    ``root`` 1 - sqrt(r) or ``arccos`` (2 / pi) arccos r. What remains is rounded to the nearest
+    whole number, a tie downwards; each step reveals at least one position.
+
+    Args:
+        name: One of ``MASKED_SHARES``.
+        length: Number of positions n.
+        steps: Number of steps k.
+
+    Returns:
+        k sizes that sum to n.
+
+    Raises:
+        UsageError: An unknown name, or not 1 <= k <= n.
+
+    References:
+        Chang et al., MaskGIT (arXiv:2202.04200), section 3.3: mask scheduling functions; Besnier
+        et al., Halton scheduler (arXiv:2503.17076), for ``arccos``.
+
+    Example:
+        >>> shared_sizes("square", 8, 4), shared_sizes("root", 8, 4)
+        ((1, 1, 3, 3), (4, 2, 1, 1))
+    """
+    if name not in MASKED_SHARES:
+        raise UsageError(f"unknown sizes {name!r}; one of {', '.join(MASKED_SHARES)}")
+    _check_steps(length, steps)
+    t = np.arange(steps + 1)
+    left = np.ceil(length * MASKED_SHARES[name](t / steps) - 0.5 - TIE)
+    # One position a step at least: ends rise by one, and leave one for each step to come.
+    ends = np.maximum.accumulate(length - left - t) + t
+    ends = np.minimum(ends, length - (steps - t))
+    return tuple(int(size) for size in np.diff(ends))
+
+
 def cosine_sizes(length: int, steps: int) -> tuple[int, ...]:
     r"""MaskGIT's step sizes: :math:`n \cos(\pi t / 2k)` positions remain masked after step t.
-
-    What remains is rounded to the nearest whole number, a tie downwards; each step reveals at
-    least one position.
 
     Args:
         length: Number of positions n.
@@ -74,26 +125,32 @@ def cosine_sizes(length: int, steps: int) -> tuple[int, ...]:
         >>> cosine_sizes(8, 4)
         (1, 1, 3, 3)
     """
-    _check_steps(length, steps)
-    t = np.arange(steps + 1)
-    left = np.ceil(length * np.cos(np.pi / 2 * t / steps) - 0.5 - TIE)
-    # One position a step at least: ends rise by one, and leave one for each step to come.
-    ends = np.maximum.accumulate(length - left - t) + t
-    ends = np.minimum(ends, length - (steps - t))
-    return tuple(int(size) for size in np.diff(ends))
+    return shared_sizes("cosine", length, steps)
 
 
-def dus_schedule(length: int, *, base: int = 2, skip: int = 1) -> UnmaskingSchedule:
+SizeRule = Callable[[int, int], tuple[int, ...]]
+
+# Sizes by name, of a length and a number of steps.
+SIZE_RULES: Final[Mapping[str, SizeRule]] = {
+    "uniform": uniform_sizes,
+    **{name: partial(shared_sizes, name) for name in MASKED_SHARES},
+}
+
+
+def dus_schedule(
+    length: int, *, base: int = 2, skip: int = 1, merge: bool = False
+) -> UnmaskingSchedule:
     """DUS with its own groups: the dilated order, cut where its spacing shrinks.
 
     Args:
         length: Block length B.
         base: Spacings shrink by this factor, >= 2.
         skip: The first spacing is floor(B / base^skip), >= 1.
+        merge: Merge a last group that is smaller than its neighbour into it, as the reference
+            does; that changes none where B is a multiple of 8 up to 64.
 
     Returns:
-        A schedule whose groups are DUS's, before the reference's merge of a last group that is
-        smaller than its neighbour, which changes none where B is a multiple of 8 up to 64.
+        A schedule whose groups are DUS's.
 
     Raises:
         UsageError: An argument below its least value.
@@ -104,9 +161,13 @@ def dus_schedule(length: int, *, base: int = 2, skip: int = 1) -> UnmaskingSched
     Example:
         >>> dus_schedule(32).step_sizes
         (2, 2, 4, 8, 16)
+        >>> dus_schedule(5).step_sizes, dus_schedule(5, merge=True).step_sizes
+        ((3, 2), (5,))
     """
     order = Order("dilated", base=base, skip=skip)
     if length < 1:
         raise UsageError(f"length: need a whole number >= 1, got {length}")
     groups = dilated_groups(length, base=base, skip=skip)
+    if merge:
+        groups = merge_last_group(groups)
     return UnmaskingSchedule(length, order, tuple(len(group) for group in groups))

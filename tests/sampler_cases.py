@@ -34,8 +34,10 @@ def policies_for(length: int) -> list[Policy]:
     """One of every kind, in blocks of this length."""
     names = ["random", "cosine", "left_to_right", "dilated", "confidence", "entropy", "margin"]
     sized = [policy_for(name, block_length=length, steps=2) for name in names]
-    own = ["eb:0.3", "eb:0", "threshold:0.7", "threshold:1", "dus"]
-    return [*sized, *(policy_for(name, block_length=length) for name in own)]
+    own = ["eb:0.3", "eb:0", "threshold:0.7", "threshold:1", "dus", "dus,gate=0.7", "factor:0.7"]
+    own += ["klass:0.5,eps=0.2,history=1", "entropy_sum:0.7", "threshold:0.6,spacing=2"]
+    own += ["eb:0.5,rank=dilated,floor=2", "eb:0.5,cap=2", "confidence,sizes=square,gate=0.6"]
+    return [*sized, *(policy_for(name, block_length=length, steps=2) for name in own)]
 
 
 def explicit(groups: tuple[tuple[int, ...], ...]) -> SchedulePolicy:

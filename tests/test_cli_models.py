@@ -324,7 +324,7 @@ def test_evaluate_prints_a_table(schedule: Path) -> None:
     assert done.code == 0
     lines = done.out.splitlines()
     assert lines[0].endswith("16 positions after 8 known ones; nats per token")
-    assert lines[1].split() == "sampler block passes nll difference predicted excess".split()
+    assert lines[1].split() == "sampler block passes nll difference predicted excess front".split()
     assert "passes that a planner needs for the NLL of a schedule" in lines
 
 

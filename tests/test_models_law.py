@@ -174,7 +174,7 @@ def sequential_nll(denoiser: LawDenoiser, windows: Windows) -> Floats:
     """-log p of each window over its positions, in one order of several."""
     backwards = Order("explicit", permutation=tuple(reversed(range(N))))
     schedule = UnmaskingSchedule(N, backwards, (1,) * N)
-    return evaluate(denoiser, windows, [schedule])[0].window_nll
+    return evaluate(denoiser, windows, [schedule])[0].values
 
 
 def test_one_position_at_a_time_has_the_loss_of_the_chain_itself() -> None:
@@ -200,8 +200,8 @@ def test_bisection_by_pairs_loses_nothing_on_a_chain_of_order_2() -> None:
     )
     equal = UnmaskingSchedule(N, Order("dilated"), uniform_sizes(N, 12))
     exact, other = evaluate(denoiser, windows, [bisection, equal])
-    np.testing.assert_allclose(exact.window_nll, sequential_nll(denoiser, windows), rtol=1e-12)
-    assert (np.abs(other.window_nll - exact.window_nll) > 1e-6).all()
+    np.testing.assert_allclose(exact.values, sequential_nll(denoiser, windows), rtol=1e-12)
+    assert (np.abs(other.values - exact.values) > 1e-6).all()
 
 
 def test_estimates_on_a_chain_find_its_curve() -> None:
@@ -224,7 +224,7 @@ def test_the_sampler_loses_what_a_fit_says(law: Law) -> None:
     found = fit(denoiser, windows, order=Order("dilated"), steps=4, passes=100)
     assert (found.schedule.length, len(found.schedule.step_sizes)) == (N, 4)
     _, fresh = drawn(law, 50, seed=1)
-    by_steps = evaluate(denoiser, fresh, [found.schedule])[0].window_nll
+    by_steps = evaluate(denoiser, fresh, [found.schedule])[0].values
     excess = N * (by_steps - sequential_nll(denoiser, fresh))
     spread = np.hypot(found.loss.stderr, excess.std() / 50**0.5)
     assert excess.mean() == pytest.approx(found.loss.value, abs=5 * spread + 1e-9)

@@ -16,7 +16,7 @@ from sampler_cases import certain, groups_of, policies_for, teacher_forced
 from strategies import random_table, unmasking_schedules
 from torch import Tensor
 
-from schedopt.errors import InputError, UsageError
+from schedopt.errors import InputError, MissingModelError, UsageError
 from schedopt.models import LawDenoiser, load_model
 from schedopt.samplers import (
     GIVEN,
@@ -215,15 +215,27 @@ ENDING = [0, 1, EOS, 0, 1, EOS, 0, 1]
 
 def test_a_row_ends_where_everything_before_is_revealed() -> None:
     law = certain(ENDING, symbols=3, eos_id=EOS)
+    # All positions are equally sure, so that the leftmost is next: the end comes third.
+    planned = sample(law, policy_for("confidence", block_length=8, steps=8))
+    assert planned.tokens == ((0, 1, *[EOS] * 6),)
+    assert planned.revealed_at == ((0, 1, 2, *[PAST_END] * 5),)
+    assert planned.nfe == (3,)
+
+
+def test_a_schedule_looks_for_the_end_after_a_block() -> None:
+    """Every pass of the block was made, and counts; what it gave after the end does not."""
+    law = certain(ENDING, symbols=3, eos_id=EOS)
     scan = sample(law, policy_for("left_to_right", block_length=8, steps=8))
     assert scan.tokens == ((0, 1, *[EOS] * 6),)
     assert scan.revealed_at == ((0, 1, 2, *[PAST_END] * 5),)
-    assert scan.nfe == (3,)
+    assert scan.nfe == (8,)
     # 0 4 2 6 1: the end token comes third, but position 1 before it only fifth.
     dilated = sample(law, policy_for("dilated", block_length=8, steps=8))
     assert dilated.tokens == scan.tokens
     assert dilated.revealed_at == ((0, 4, 2, *[PAST_END] * 5),)
-    assert dilated.nfe == (5,)
+    short = sample(law, policy_for("left_to_right", block_length=2, steps=2), length=8)
+    assert (short.tokens, short.nfe) == (scan.tokens, (4,))
+    assert short.revealed_at == scan.revealed_at
 
 
 def test_a_row_that_is_revealed_at_once_ends_all_the_same() -> None:
@@ -258,11 +270,12 @@ def test_a_given_end_token_ends_nothing() -> None:
     assert filled.revealed_at == ((0, 1, 2, 3, GIVEN, 4, PAST_END, PAST_END),)
 
 
-def test_rows_that_end_at_different_times() -> None:
+@pytest.mark.parametrize("name", ["dilated", "entropy"])
+def test_rows_that_end_at_different_times(name: str) -> None:
     table = random_table(3, 6, seed=7)
     law = LawDenoiser(table)
     law.eos_id = EOS
-    policy = policy_for("dilated", block_length=3, steps=3)
+    policy = policy_for(name, block_length=2, steps=2)
     together = sample(law, policy, length=6, count=12)
     assert len(set(together.nfe)) >= 3
     for tokens, revealed_at, nfe in zip(
@@ -287,7 +300,7 @@ def test_past_the_end_nothing_is_scored() -> None:
     done = unmask(uniform, canvas[:, :4], policy, drawn_tokens(1.0, ends), eos_id=EOS)
     assert done.revealed_at.tolist() == [[0, PAST_END, PAST_END, PAST_END]]
     assert done.nll[0].tolist() == pytest.approx([np.log(3), 0, 0, 0])
-    assert done.nfe.tolist() == [1]
+    assert done.nfe.tolist() == [2]
 
 
 # Drawing
@@ -331,6 +344,8 @@ class Stubborn:
     positions: tuple[int, ...]
     label: str = "stubborn"
     block_length: int = 4
+    models: int = 1
+    foreseen: bool = True
 
     def chooser(self, rows: Sequence[int], blocks: int, seed: int) -> Chooser:
         def choose(active: ActiveBlocks) -> Bools:
@@ -402,7 +417,7 @@ def test_a_text_needs_a_tokenizer() -> None:
 
 def test_a_schedule_for_two_models() -> None:
     schedule = UnmaskingSchedule(4, Order("random"), (2, 2), models=(0, 1))
-    with pytest.raises(UsageError, match=r"switches between models \[0, 1\]"):
+    with pytest.raises(MissingModelError, match="there is no model 1"):
         sample(uniform_bits(4), schedule)
     alone = UnmaskingSchedule(4, Order("random"), (2, 2), models=(0, 0))
     assert sample(uniform_bits(4), alone).nfe == (2,)

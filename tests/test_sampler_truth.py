@@ -42,7 +42,7 @@ def kl_by_enumeration(law: Law, policy: Policy) -> float:
     windows = Windows(denoiser.outcomes, np.arange(count), 0)
     (score,) = evaluate(denoiser, windows, [policy], batch_size=count)
     mu = denoiser.probabilities.numpy()
-    return float(np.sum(mu * (np.log(mu) + score.window_nll * law.n)))
+    return float(np.sum(mu * (np.log(mu) + score.values * law.n)))
 
 
 @every_law

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 PASSES: Final = 2048
 
+# What --planner takes; POLICY_NAMES of schedopt.samplers, which loads torch.
+PLANNERS: Final = (
+    "random, cosine, left_to_right, dilated, confidence, entropy, margin, ancestral, "
+    "eb[:GAMMA], threshold[:TAU], factor[:F], klass[:TAU], entropy_sum[:BUDGET] or "
+    "dus[:BLOCK_LENGTH], each with keys after commas: sizes=cosine, rank=dilated, cap=8, floor=16, "
+    "spacing=4, gate=0.5, ..."
+)
+
 
 def add_output(parser: ArgumentParser, what: str, default: str | None = None) -> None:
     """``-o FILE``."""
@@ -86,6 +94,31 @@ def load_denoiser(args: Namespace) -> NetworkDenoiser:
         mask_id=args.mask_id,
         revision=args.revision,
     )
+
+
+def add_light(parser: ArgumentParser) -> None:
+    """``--light MODEL``, for schedules that switch models."""
+    parser.add_argument(
+        "--light",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="model 1 (again: 2, 3, ...) of schedules that switch models; --model is model 0",
+    )
+
+
+def load_siblings(args: Namespace) -> list[NetworkDenoiser]:
+    """The models that ``--light`` names, in order.
+
+    Raises:
+        SchedoptError: As ``load_model`` does.
+    """
+    from schedopt.models import load_model
+
+    return [
+        load_model(name, device=args.device, dtype=args.dtype, mask_id=args.mask_id)
+        for name in args.light
+    ]
 
 
 def add_data(parser: ArgumentParser) -> None:

@@ -20,10 +20,10 @@ LOG_SECONDS: Final = 60.0
 
 
 @contextmanager
-def progress_bar(args: Namespace, what: str) -> Iterator[Progress]:
+def progress_bar(args: Namespace, what: str, unit: str = "nats") -> Iterator[Progress]:
     """What to tell how many are done of how many, and the standard error; silent if ``--quiet``."""
     if args.quiet or not sys.stderr.isatty():
-        yield _log(args, what)
+        yield _log(args, what, unit)
         return
     from tqdm import tqdm
 
@@ -34,7 +34,7 @@ def progress_bar(args: Namespace, what: str) -> Iterator[Progress]:
                 bar.reset()
             bar.total = total
             if stderr is not None:
-                bar.set_postfix_str(_spread(stderr), refresh=False)
+                bar.set_postfix_str(_spread(stderr, unit), refresh=False)
             bar.update(done - bar.n)
 
         yield show
@@ -47,7 +47,7 @@ def say_usage(args: Namespace, denoiser: Denoiser) -> None:
         say(args, "; ".join(usage.lines()))
 
 
-def _log(args: Namespace, what: str) -> Progress:
+def _log(args: Namespace, what: str, unit: str) -> Progress:
     """Say how far it is, a minute after it began and then once a minute."""
     last = before = 0
     since = time.monotonic()
@@ -62,15 +62,15 @@ def _log(args: Namespace, what: str) -> Progress:
             return
         # At the pace of the last minute: what a journal had kept came at once.
         left = (total - done) * (now - since) / (done - before)
-        known = "" if stderr is None else f", standard error {_spread(stderr)}"
+        known = "" if stderr is None else f", standard error {_spread(stderr, unit)}"
         say(args, f"{what}: {done} of {total}, {_interval(left)} left{known}")
         before, since = done, now
 
     return tell
 
 
-def _spread(stderr: float) -> str:
-    return f"±{stderr:.2g} nats"
+def _spread(stderr: float, unit: str) -> str:
+    return f"±{stderr:.2g} {unit}"
 
 
 def _interval(seconds: float) -> str:

@@ -7,15 +7,20 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from schedopt.cli.options import (
+    PLANNERS,
+    add_light,
     add_model,
     add_seed,
     check_length,
     load_denoiser,
     load_schedule,
+    load_siblings,
 )
-from schedopt.cli.output import document, emit, say
+from schedopt.cli.output import document, emit, say, sizes_text
 from schedopt.cli.parser import Verbs, add_verb, number, unicode_text, whole
+from schedopt.cli.provenance import check_measured_on
 from schedopt.errors import UsageError
+from schedopt.files import ScheduleFile
 
 if TYPE_CHECKING:
     from schedopt.samplers import Policy, Samples
@@ -32,15 +37,15 @@ def add_parser(verbs: Verbs) -> None:
     )
     one_of = parser.add_mutually_exclusive_group(required=True)
     one_of.add_argument("--schedule", metavar="FILE", help="a schedule file")
-    one_of.add_argument(
-        "--planner",
-        metavar="NAME",
-        help="random, cosine, left_to_right, dilated, confidence, entropy or margin (with "
-        "--steps), eb[:GAMMA], threshold[:TAU] or dus[:BLOCK_LENGTH]",
-    )
+    one_of.add_argument("--planner", metavar="NAME", help=PLANNERS)
     parser.add_argument("--steps", type=whole(1), metavar="K", help="of a planner, a block")
     parser.add_argument(
-        "--prompt", type=unicode_text, default="", metavar="TEXT", help="what the text begins with"
+        "--prompt",
+        type=unicode_text,
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what the text begins with; repeat it for more texts",
     )
     parser.add_argument(
         "--length", type=whole(1), metavar="N", help="positions to sample; default one block"
@@ -48,7 +53,9 @@ def add_parser(verbs: Verbs) -> None:
     parser.add_argument(
         "--block-length", type=whole(1), metavar="N", help="of a planner; default 32"
     )
-    parser.add_argument("--count", type=whole(1), default=1, metavar="N", help="how many texts")
+    parser.add_argument(
+        "--count", type=whole(1), default=1, metavar="N", help="texts of each prompt"
+    )
     parser.add_argument(
         "--temperature",
         type=number,
@@ -56,31 +63,56 @@ def add_parser(verbs: Verbs) -> None:
         metavar="T",
         help="0 takes the likeliest; default 1",
     )
+    parser.add_argument(
+        "--guidance",
+        type=number,
+        default=0.0,
+        metavar="S",
+        help="classifier-free, at two passes a step; default 0, none",
+    )
+    parser.add_argument(
+        "--batch", type=whole(1), default=64, metavar="N", help="texts at once; default 64"
+    )
     add_seed(parser)
     add_model(parser)
+    add_light(parser)
 
 
 def run(args: Namespace) -> int:
     """Print the texts."""
     from schedopt.samplers import sample
+    from schedopt.samplers.siblings import check_enough
 
-    policy = _policy(args)
+    policy, file = _policy(args)
+    if args.light and len(args.light) >= policy.models:
+        raise UsageError(
+            f"--light: there are {1 + len(args.light)} models, but {policy.label!r} calls "
+            f"{policy.models}"
+        )
+    check_enough(policy, 1 + len(args.light), _names_of_models(file))
+    models = [load_denoiser(args), *load_siblings(args)]
+    if file is not None:
+        check_measured_on(args, args.schedule, file, [model.provenance for model in models])
     samples = sample(
-        load_denoiser(args),
+        models[0],
         policy,
-        prompt=args.prompt,
+        prompt=args.prompt or "",
         length=args.length,
         count=args.count,
         temperature=args.temperature,
         seed=args.seed,
+        batch_size=args.batch,
+        guidance=args.guidance,
+        siblings=models[1:],
     )
     rows = [
-        {"text": text, "tokens": tokens, "revealed_at": steps, "nfe": nfe}
-        for text, tokens, steps, nfe in zip(
-            samples.texts or [None] * args.count,
+        {"text": text, "tokens": tokens, "revealed_at": steps, "nfe": nfe, "passes": passes}
+        for text, tokens, steps, nfe, passes in zip(
+            samples.texts or [None] * len(samples.tokens),
             samples.tokens,
             samples.revealed_at,
             samples.nfe,
+            samples.passes,
             strict=True,
         )
     ]
@@ -89,25 +121,35 @@ def run(args: Namespace) -> int:
     emit(args, result, _lines(samples))
     fewest, most = min(samples.nfe), max(samples.nfe)
     passes = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    say(args, f"{passes} forward passes a text")
+    by_model = [max(of_one) for of_one in zip(*samples.passes, strict=True)]
+    several = f", {sizes_text(by_model)} by each model" if len(models) > 1 else ""
+    say(args, f"{passes} forward passes a text{several}")
     return 0
 
 
-def _policy(args: Namespace) -> Policy:
+def _policy(args: Namespace) -> tuple[Policy, ScheduleFile | None]:
+    """What to follow, and the file that it is of."""
     from schedopt.samplers import as_policy, policy_for, takes_steps
 
     if args.schedule is not None:
         for name in ("steps", "block_length"):
             if getattr(args, name) is not None:
                 raise UsageError(f"--{name.replace('_', '-')}: a schedule brings its own")
-        schedule = load_schedule(args.schedule).schedule
+        file = load_schedule(args.schedule)
         if args.length is not None:
-            check_length(args.schedule, schedule, args.length)
-        return as_policy(schedule)
+            check_length(args.schedule, file.schedule, args.length)
+        return as_policy(file.schedule), file
     policy = policy_for(args.planner, block_length=args.block_length or 32, steps=args.steps)
     if args.steps is not None and not takes_steps(args.planner):
         raise UsageError(f"--steps: planner {args.planner!r} sets its number of steps itself")
-    return policy
+    return policy, None
+
+
+def _names_of_models(file: ScheduleFile | None) -> list[str]:
+    """What ``solve`` wrote of the models: the file that each was measured in."""
+    told = None if file is None else file.extensions.get("models")
+    rows = told if isinstance(told, list) else []
+    return [f"measured in {row['file']}" for row in rows if isinstance(row, dict) and "file" in row]
 
 
 def _lines(samples: Samples) -> Iterator[str]:

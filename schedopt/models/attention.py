@@ -1,4 +1,4 @@
-"""Attention without causal mask, and the rotary positions it sees."""
+"""Attention, over all positions or those so far, and the rotary positions it sees."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def real_positions(tokens: Tensor, padding: Tensor | None) -> Tensor:
 
 
 def attention_mask(positions: Tensor, block: int | None, *, padded: bool) -> Tensor | None:
-    """Which position sees which: True at [b, 0, i, j] where i sees j; None where all see all.
+    """Which position sees which: True at [b, 0, i, j] where i sees j.
 
     Args:
         positions: Shape (B, L), as of ``real_positions``.
@@ -35,11 +35,14 @@ def attention_mask(positions: Tensor, block: int | None, *, padded: bool) -> Ten
         padded: Whether some positions do not exist.
 
     Returns:
-        Shape (B, 1, 1 or L, L), or None.
+        Shape (B, 1, 1 or L, L), or None where no mask need be built: where all see all, and with
+        blocks of one position, which ``attend`` calls causal.
     """
     exists = positions >= 0
     if block is None:
         return exists[:, None, None, :] if padded else None
+    if block == 1 and not padded:
+        return None
     blocks = positions // block
     seen = blocks[:, :, None] >= blocks[:, None, :]
     if padded:  # a row without any key would be NaN, so what does not exist sees all that does
@@ -94,7 +97,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return turned if width == x.shape[-1] else torch.cat([turned, x[..., width:]], dim=-1)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *, causal: bool = False) -> Tensor:
     """Softmax attention, where neighbouring heads may share keys and values.
 
     Args:
@@ -102,6 +105,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         k: Shape (B, K, L, head_dim), K a divisor of H.
         v: The same.
         mask: As of ``attention_mask``.
+        causal: Whether, without a mask, a position sees itself and those before alone.
 
     Returns:
         Shape (B, L, H * head_dim).
@@ -110,6 +114,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
     if shared > 1 and mask is not None:  # no fast kernel takes both a mask and shared heads
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
     attended = F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, enable_gqa=q.shape[1] != k.shape[1]
+        q,
+        k,
+        v,
+        attn_mask=mask,
+        is_causal=causal and mask is None,
+        enable_gqa=q.shape[1] != k.shape[1],
     )
     return attended.transpose(1, 2).flatten(2)

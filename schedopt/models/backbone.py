@@ -38,11 +38,14 @@ class Backbone(nn.Module, ABC):
         max_length: Longest sequence, or None where any will do.
         shift: How many positions ahead of itself a row scores: 0, or 1 where row i is about
             token i + 1.
+        is_static: Whether a pass launches the same work whatever its tokens are, so that it can
+            be recorded once and replayed.
     """
 
     vocab_size: int
     max_length: int | None
     shift: int
+    is_static: bool = True
 
     @abstractmethod
     def flops(self, length: int) -> float:

@@ -270,20 +270,24 @@ class BatchedDenoiser(ABC):
                 with torch.inference_mode():  # holds for the thread that enters it
                     rows = function(*chunk)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                if sequences == 1:
-                    raise DeviceMemoryError(
-                        f"out of memory on {self.device} for one sequence of {length} tokens",
-                        hint="use a smaller --length, a narrower --dtype, or a larger device",
-                    ) from error
+                self._shrink(sequences, length, error)
             else:
                 self._batch = max(self._batch, sequences)
                 return [rows]
-            self._room = min(self._room, (sequences + 1) // 2 * length)
-            torch.cuda.empty_cache()
         halves = zip(*(torch.split(c, (sequences + 1) // 2) for c in chunk), strict=True)
         return [rows for half in halves for rows in self._run(function, half)]
+
+    def _shrink(self, sequences: int, length: int, error: BaseException) -> None:
+        """Take half of so many sequences at once from now on, where they were too many."""
+        if not out_of_memory(error):
+            raise error
+        if sequences == 1:
+            raise DeviceMemoryError(
+                f"out of memory on {self.device} for one sequence of {length} tokens",
+                hint="use a smaller --length, a narrower --dtype, or a larger device",
+            ) from error
+        self._room = min(self._room, (sequences + 1) // 2 * length)
+        torch.cuda.empty_cache()
 
     # Refusals
 

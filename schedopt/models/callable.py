@@ -11,6 +11,7 @@ from torch import Tensor
 
 from schedopt.errors import InputError, UsageError
 from schedopt.models.batches import BatchedDenoiser
+from schedopt.models.denoiser import NO_MASK
 from schedopt.models.head import reduce_logits
 from schedopt.models.tokenizer import Tokenizer
 
@@ -29,7 +30,8 @@ class CallableDenoiser(BatchedDenoiser):
     Args:
         function: Takes ids of shape (B, L), int64, on ``device``, and gives logits of shape
             (B, L, V), or an object whose ``logits`` they are.
-        mask_id: Token of an unknown position.
+        mask_id: Token of an unknown position; ``NO_MASK`` of an autoregressive function (with
+            ``shift`` 1), which is of use as a judge alone.
         vocab_size: Width V of the logits.
         max_length: Longest sequence, or None where any will do.
         eos_id: Token that ends a text, or None.
@@ -73,8 +75,9 @@ class CallableDenoiser(BatchedDenoiser):
             raise UsageError(
                 f"need vocab_size >= 2 and max_length >= 1, got {vocab_size} and {max_length}"
             )
+        is_judge = mask_id == NO_MASK and shift == 1
         for told, token in (("mask", mask_id), ("eos", eos_id), ("bos", bos_id)):
-            if token is None and told != "mask":
+            if (token is None and told != "mask") or (told == "mask" and is_judge):
                 continue
             if not isinstance(token, int) or not 0 <= token < vocab_size:
                 raise UsageError(f"{told}_id: need 0..{vocab_size - 1}, got {token!r}")
@@ -91,7 +94,11 @@ class CallableDenoiser(BatchedDenoiser):
             bos_id=bos_id,
             shift=shift,
             tokenizer=tokenizer,
-            provenance={"name": name, "device": str(device), "mask_id": mask_id},
+            provenance={
+                "name": name,
+                "device": str(device),
+                **({} if is_judge else {"mask_id": mask_id}),
+            },
             device=torch.device(device),
             dtype=None,
             pads=False,

@@ -13,6 +13,8 @@ from schedopt.models.tokenizer import Tokenizer
 
 # Stands at the left of a sequence that is shorter than its batch is wide: there is no token.
 NO_TOKEN: Final = -1
+# In place of a mask token: an autoregressive model has none. It is a judge, never a denoiser.
+NO_MASK: Final = -1
 
 
 @runtime_checkable
@@ -79,22 +81,28 @@ def start_of_text(denoiser: Denoiser) -> list[int]:
     return []
 
 
-def normalise(logits: Tensor, mask_id: int) -> Tensor:
-    """Log-softmax with the mask token excluded, never below float32.
+def log_softmax_without(logits: Tensor, mask_id: int) -> Tensor:
+    """Log-softmax with the mask token excluded, never below float32, and nothing waits for it.
 
     Args:
         logits: Shape (R, V).
         mask_id: The token that gets probability 0.
 
     Returns:
-        Shape (R, V), nats.
+        Shape (R, V), nats. A row that holds NaN, or infinity other than -inf, is NaN everywhere.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    nothing = torch.full_like(logits[:, 0], -torch.inf)
+    return torch.log_softmax(torch.select_scatter(logits, nothing, -1, mask_id), dim=-1)
+
+
+def normalise(logits: Tensor, mask_id: int) -> Tensor:
+    """``log_softmax_without``, and a look at what came out.
 
     Raises:
         InputError: A row holds NaN, or infinity other than -inf.
     """
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    logits = logits.index_fill(-1, torch.tensor([mask_id], device=logits.device), -torch.inf)
-    log_probs = torch.log_softmax(logits, dim=-1)
+    log_probs = log_softmax_without(logits, mask_id)
     if bool(torch.isnan(log_probs).any()):
         row = int(torch.isnan(log_probs).any(dim=-1).nonzero()[0, 0])
         raise no_distribution(row, len(logits))

@@ -14,6 +14,7 @@ from schedopt.errors import MissingModelError, OutputError, UsageError
 
 ASSETS: Final = Path(__file__).resolve().parent.parent / "assets"
 BUNDLED: Final = ("tiny", "tiny-light")
+JUDGES: Final = ("tiny-judge",)  # bundled too: autoregressive, for texts rather than for masks
 
 # The plain name of a family is its instruction-tuned model, where there is one.
 REPOSITORIES: Final = {
@@ -66,9 +67,10 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
     """Find the folder of a model, downloading it where it comes from the hub.
 
     Args:
-        path_or_alias: A bundled model (``tiny``, ``tiny-light``), an alias such as ``llada`` or
-            ``dream``, a folder, or a hub id ``owner/name``; the first of these that it is. A
-            folder that is called as a model or an alias is written ``./llada``, or is a ``Path``.
+        path_or_alias: A bundled model (``tiny``, ``tiny-light``, the judge ``tiny-judge``), an
+            alias such as ``llada`` or ``dream``, a folder, or a hub id ``owner/name``; the first of
+            these that it is. A folder that is called as a model or an alias is written
+            ``./llada``, or is a ``Path``.
         revision: Branch, tag or commit of the hub's repository; its main branch by default.
 
     Returns:
@@ -87,7 +89,7 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
     name = str(path_or_alias)
     if (repository := full_name(path_or_alias)) != name:
         return _download(repository, revision)
-    is_bundled = path_or_alias in BUNDLED
+    is_bundled = path_or_alias in (*BUNDLED, *JUDGES)
     local = ASSETS / name if is_bundled else Path(path_or_alias)
     if name and local.is_dir():
         if revision is not None:
@@ -98,7 +100,7 @@ def find_folder(path_or_alias: str | Path, revision: str | None = None) -> Path:
             )
         return local
     if not isinstance(path_or_alias, str) or not _REPOSITORY.fullmatch(name):
-        known = (*BUNDLED, *REPOSITORIES)
+        known = (*BUNDLED, *JUDGES, *REPOSITORIES)
         close = get_close_matches(name.lower(), known)
         hint = f"did you mean {' or '.join(close)}? Or {_FOLDER_HINT}" if close else _FOLDER_HINT
         raise MissingModelError(

@@ -1,4 +1,6 @@
-"""The pre-norm RMSNorm / SwiGLU / RoPE transformer without causal mask, of all families but mdlm.
+"""The pre-norm RMSNorm / SwiGLU / RoPE transformer of nearly all families.
+
+It has no causal mask, unless a config asks for blocks of one position: then it is autoregressive.
 
 Fields of the config and names of the modules are those that Qwen and Llama publish; what other
 families call them is in ``families``.
@@ -37,7 +39,8 @@ class TransformerConfig:
         qkv_bias: Whether queries, keys and values have biases.
         o_bias: Whether the projection after attention has one.
         qk_norm: Whether each head of queries and keys is normed before it is rotated.
-        attention_block: A position sees its own block of so many and those before; None: all.
+        attention_block: A position sees its own block of so many and those before; None: all;
+            1: a causal mask.
         shift: 1 where row i scores token i + 1, as in a model grown from an autoregressive one.
         experts: Experts of the layers that have them.
         moe_layer_freq: For each layer whether it has experts; () for none.
@@ -121,6 +124,7 @@ class Attention(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.head_dim = config.head_dim
+        self.causal = config.attention_block == 1
         width = config.num_attention_heads * config.head_dim
         kv_width = config.num_key_value_heads * config.head_dim
         self.q_proj = nn.Linear(config.hidden_size, width, bias=config.qkv_bias)
@@ -141,7 +145,8 @@ class Attention(nn.Module):
 
         q = rotate(self.q_norm(heads(self.q_proj(x))), cos, sin)
         k = rotate(self.k_norm(heads(self.k_proj(x))), cos, sin)
-        out: Tensor = self.o_proj(attend(q, k, heads(self.v_proj(x)), mask))
+        attended = attend(q, k, heads(self.v_proj(x)), mask, causal=self.causal)
+        out: Tensor = self.o_proj(attended)
         return out
 
 
@@ -176,6 +181,8 @@ class Transformer(Backbone):
         self.vocab_size = config.vocab_size
         self.max_length = config.max_position_embeddings
         self.shift = config.shift
+        # How many tokens an expert gets is for the tokens to decide.
+        self.is_static = not any(config.moe_layer_freq)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Block(config, i) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from schedopt.errors import UsageError
-from schedopt.samplers.unmask import Fill
+from schedopt.samplers.canvas import Fill
 
 
 def true_tokens(targets: Tensor) -> Fill:
@@ -61,6 +61,8 @@ def drawn_tokens(temperature: float, uniforms: Tensor) -> Fill:
         level = uniforms[rows, columns] * total
         # The first entry above the level has positive probability; below the total there is one.
         level = torch.minimum(level, torch.nextafter(total, torch.zeros_like(total)))
-        return torch.searchsorted(cumulative, level[:, None], right=True).squeeze(-1)
+        found = torch.searchsorted(cumulative, level[:, None], right=True).squeeze(-1)
+        # Where there is no distribution, which is seen only later, still some token.
+        return found.clamp(max=log_probs.shape[-1] - 1)
 
     return fill

@@ -8,9 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from schedopt.errors import UsageError
-from schedopt.samplers.active import ActiveBlocks, Bools, Floats, Integers
-from schedopt.samplers.randomness import row_generator
+from schedopt.samplers.active import ActiveBlocks, Bools, Integers
+from schedopt.samplers.rankings import places, surest
 from schedopt.schedule import UnmaskingSchedule
 
 Chooser = Callable[[ActiveBlocks], Bools]
@@ -29,6 +28,16 @@ class Policy(Protocol):
         """Positions of one block."""
         ...
 
+    @property
+    def models(self) -> int:
+        """How many models it calls: one more than the largest index it names."""
+        ...
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether it asks for no scores, so that all its passes are known before the first."""
+        ...
+
     def chooser(self, rows: Sequence[int], blocks: int, seed: int) -> Chooser:
         """Prepare for a batch whose rows have these indices in the run and so many blocks each.
 
@@ -39,26 +48,6 @@ class Policy(Protocol):
         ...
 
 
-def surest(scores: Floats, counts: Integers) -> Bools:
-    """The ``counts[r]`` positions of row r with the largest scores; ties go to the left.
-
-    Args:
-        scores: Shape (R, B), -inf where a position cannot be had.
-        counts: Shape (R,), at most the number of positions that can be had.
-
-    Returns:
-        Shape (R, B).
-
-    Example:
-        >>> surest(np.array([[0.2, 0.5, 0.5]]), np.array([2]))
-        array([[False,  True,  True]])
-    """
-    ranking = np.argsort(-scores, axis=1, kind="stable")
-    chosen = np.zeros(scores.shape, dtype=np.bool_)
-    np.put_along_axis(chosen, ranking, np.arange(scores.shape[1]) < counts[:, None], axis=1)
-    return chosen
-
-
 @dataclass(frozen=True)
 class SchedulePolicy:
     """Follows an unmasking schedule.
@@ -66,26 +55,18 @@ class SchedulePolicy:
     An order that is known in advance follows the stateless rule: reveal the first group that
     still has a masked position; known positions are skipped, and so are groups without a masked
     one. A random order is drawn for each row and block. A planner reveals the surest positions:
-    with m positions of the block known and N_{t-1} <= m < N_t, it reveals N_t - m of them.
+    with m positions of the block known and N_{t-1} <= m < N_t, it reveals N_t - m of them. The
+    pass of step t is made by the model that the schedule names for it.
 
     Args:
         schedule: What to follow, in each block of a longer sequence.
         label: What tables call it; the name of the order where left empty.
-
-    Raises:
-        UsageError: The schedule wants more than one model.
     """
 
     schedule: UnmaskingSchedule
     label: str = ""
 
     def __post_init__(self) -> None:
-        if self.schedule.models is not None and len(set(self.schedule.models)) > 1:
-            raise UsageError(
-                f"the schedule switches between models {sorted(set(self.schedule.models))}: "
-                "sampling takes one model",
-                hint="solve for one model, without a light sibling",
-            )
         if not self.label:
             object.__setattr__(self, "label", self.schedule.order.name)
 
@@ -93,6 +74,16 @@ class SchedulePolicy:
     def block_length(self) -> int:
         """Positions of one block."""
         return self.schedule.length
+
+    @property
+    def models(self) -> int:
+        """How many models it calls."""
+        return 1 + max(self.schedule.models or (0,))
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether the order is no planner's."""
+        return not self.schedule.order.is_planner
 
     def chooser(self, rows: Sequence[int], blocks: int, seed: int) -> Chooser:
         """Prepare for a batch."""
@@ -102,34 +93,81 @@ class SchedulePolicy:
 
     def _planned(self, blocks: int) -> Chooser:
         name, length = self.schedule.order.name, self.schedule.length
-        sizes = [self.schedule.sizes_of_block(block) for block in range(blocks)]
-        # [block, m]: how many to reveal when m positions of the block are known.
-        quotas = np.stack([np.repeat(np.cumsum(s), s) - np.arange(length) for s in sizes])
+        quota = quotas(self.schedule, blocks)
+        models = self._models()
+        if models is not None:
+            models = np.repeat(models, self.schedule.step_sizes)  # [m]
 
         def choose(active: ActiveBlocks) -> Bools:
             known = length - active.masked.sum(axis=1)
-            return surest(active.scores(name), quotas[active.blocks, known])
+            if models is not None:
+                active.use(models[known])
+            return surest(active.scores(name), quota[active.blocks, known])
 
         return choose
 
     def _fixed(self, rows: Sequence[int], blocks: int, seed: int) -> Chooser:
         length = self.schedule.length
-        random = self.schedule.order.name == "random"
-        # [row, block, position]: the step that reveals it. An order without chance has one row.
-        steps = np.empty((len(rows) if random else 1, blocks, length), dtype=np.int64)
-        for block in range(blocks):
-            sizes = self.schedule.sizes_of_block(block)
-            step_of_rank = np.repeat(np.arange(len(sizes)), sizes)
-            for row, own in zip(rows, steps[:, block], strict=False):
-                rng = row_generator(seed, row, block) if random else None
-                own[list(self.schedule.order.permutation_for(length, rng=rng))] = step_of_rank
-        steps = np.broadcast_to(steps, (len(rows), blocks, length))
+        steps = steps_of_positions(self.schedule, rows, blocks, seed)
+        models = self._models()
 
         def choose(active: ActiveBlocks) -> Bools:
             step = np.where(active.masked, steps[active.rows, active.blocks], length)
-            return np.asarray(step == step.min(axis=1, keepdims=True))
+            first = step.min(axis=1)
+            if models is not None:
+                active.use(models[first])
+            chosen: Bools = step == first[:, None]
+            return chosen
 
         return choose
+
+    def _models(self) -> Integers | None:
+        """The model of each step, or None where there is one for all."""
+        return None if self.schedule.models is None else np.asarray(self.schedule.models)
+
+
+def quotas(schedule: UnmaskingSchedule, blocks: int) -> Integers:
+    """How many positions a schedule reveals when m of a block are known.
+
+    Args:
+        schedule: Its sizes.
+        blocks: Blocks of each row.
+
+    Returns:
+        Shape (blocks, length): N_t - m at m, where N_{t-1} <= m < N_t.
+
+    Example:
+        >>> from schedopt.schedule import Order
+        >>> quotas(UnmaskingSchedule(4, Order("random"), (1, 3)), 1)
+        array([[1, 3, 2, 1]])
+    """
+    sizes = [schedule.sizes_of_block(block) for block in range(blocks)]
+    return np.stack([np.repeat(np.cumsum(s), s) - np.arange(schedule.length) for s in sizes])
+
+
+def steps_of_positions(
+    schedule: UnmaskingSchedule, rows: Sequence[int], blocks: int, seed: int
+) -> Integers:
+    """The step that reveals each position, where the order is known in advance.
+
+    Args:
+        schedule: Of a random or a fixed order.
+        rows: Index of each row in the whole run, by which random orders are seeded.
+        blocks: Blocks of each row.
+        seed: Of random orders.
+
+    Returns:
+        Shape (rows, blocks, length), 0 for the first step.
+
+    Example:
+        >>> from schedopt.schedule import Order
+        >>> steps_of_positions(UnmaskingSchedule(4, Order("dilated"), (1, 3)), [0], 1, seed=0)
+        array([[[0, 1, 1, 1]]])
+    """
+    place = places(schedule.order, schedule.length, rows, blocks, seed)
+    sizes = [schedule.sizes_of_block(block) for block in range(blocks)]
+    step_of_place = np.stack([np.repeat(np.arange(len(s)), s) for s in sizes])  # [block, place]
+    return step_of_place[np.arange(blocks)[:, None], place]
 
 
 def as_policy(schedule: UnmaskingSchedule | Policy) -> Policy:

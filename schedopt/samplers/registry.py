@@ -3,52 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from schedopt.errors import UsageError
-from schedopt.samplers.planners import ConfidenceThreshold, EntropyBound
+from schedopt.files import read_curve, read_schedule
+from schedopt.samplers.ancestral import Ancestral
+from schedopt.samplers.gated import GatedSchedule
+from schedopt.samplers.klass import Klass
+from schedopt.samplers.planners import Planner
 from schedopt.samplers.policies import Policy, SchedulePolicy
-from schedopt.schedule import Order, UnmaskingSchedule
-from schedopt.sizes import cosine_sizes, dus_schedule, uniform_sizes
+from schedopt.samplers.rules import (
+    AllMasked,
+    ConfidenceFactor,
+    ConfidenceThreshold,
+    EntropyBound,
+    EntropySum,
+    Rule,
+)
+from schedopt.samplers.spelling import Spelling, parse
+from schedopt.schedule import ORDER_NAMES, Order, UnmaskingSchedule
+from schedopt.sizes import SIZE_RULES, dus_schedule, uniform_sizes
+from theory.continuum import square_root_sizes
 
 # These take a number of steps: the order of each, and how its steps are sized.
-SIZED: Final[Mapping[str, tuple[str, Callable[[int, int], tuple[int, ...]]]]] = {
-    "random": ("random", uniform_sizes),
-    "cosine": ("random", cosine_sizes),
-    "left_to_right": ("left_to_right", uniform_sizes),
-    "dilated": ("dilated", uniform_sizes),
-    "confidence": ("confidence", uniform_sizes),
-    "entropy": ("entropy", uniform_sizes),
-    "margin": ("margin", uniform_sizes),
+SIZED: Final[Mapping[str, tuple[str, str]]] = {
+    "random": ("random", "uniform"),
+    "cosine": ("random", "cosine"),
+    "left_to_right": ("left_to_right", "uniform"),
+    "dilated": ("dilated", "uniform"),
+    "confidence": ("confidence", "uniform"),
+    "entropy": ("entropy", "uniform"),
+    "margin": ("margin", "uniform"),
 }
-# These set it themselves, by a number after a colon, and what that is.
-PARAMETRISED: Final = {"eb": "GAMMA", "threshold": "TAU", "dus": "BLOCK_LENGTH"}
-POLICY_NAMES: Final = (*SIZED, *PARAMETRISED)
 
 DEFAULT_GAMMA: Final = 0.1  # Ben-Hamu et al., Table 1
-DEFAULT_TAU: Final = 0.9  # Wu et al., the value of their tables
+DEFAULT_TAU: Final = 0.9  # Wu et al., the value of their tables; Kim et al., on HumanEval
+DEFAULT_FACTOR: Final = 1.0  # Fast-dLLM's scripts
+DEFAULT_BUDGET: Final = 1.0  # ours: no value is published
 
-Number = TypeVar("Number", int, float)
+# These set their number of steps themselves, by a rule.
+RULES: Final[Mapping[str, Callable[[Spelling], Rule]]] = {
+    "eb": lambda s: EntropyBound(s.number_or(DEFAULT_GAMMA)),
+    "threshold": lambda s: ConfidenceThreshold(s.number_or(DEFAULT_TAU)),
+    "factor": lambda s: ConfidenceFactor(s.number_or(DEFAULT_FACTOR)),
+    "klass": lambda s: Klass(
+        s.number_or(DEFAULT_TAU),
+        epsilon=s.real("eps", Klass.epsilon),
+        history=s.whole("history", Klass.history),
+    ),
+    "entropy_sum": lambda s: EntropySum(s.number_or(DEFAULT_BUDGET)),
+}
+# What the number after the colon is, where a policy takes one.
+PARAMETRISED: Final = {
+    "eb": "GAMMA",
+    "threshold": "TAU",
+    "factor": "F",
+    "klass": "TAU",
+    "entropy_sum": "BUDGET",
+    "dus": "BLOCK_LENGTH",
+}
+POLICY_NAMES: Final = (*SIZED, "ancestral", *PARAMETRISED)
+
+NAMED_ORDERS: Final = tuple(name for name in ORDER_NAMES if name != "explicit")
+SIZED_KEYS: Final = ("sizes", "curve", "spacing", "gate", "extra")
+PLANNER_KEYS: Final = ("rank", "cap", "floor", "spacing", "gate")
+KLASS_KEYS: Final = (*PLANNER_KEYS, "eps", "history")
+DUS_KEYS: Final = ("base", "skip", "merge", "gate", "extra")
 
 
 def takes_steps(spelling: str) -> bool:
     """Whether a policy's number of steps is for the caller to choose.
 
     Example:
-        >>> takes_steps("random"), takes_steps("eb:0.5")
-        (True, False)
+        >>> takes_steps("random"), takes_steps("eb:0.5"), takes_steps("random,sizes=cosine")
+        (True, False, True)
     """
-    return spelling in SIZED
+    found = parse(spelling)
+    if found.name in SIZED:
+        return found.options.get("sizes", "uniform") in SIZE_RULES
+    return found.name == "ancestral"
 
 
 def policy_for(spelling: str, *, block_length: int, steps: int | None = None) -> Policy:
-    """The policy of a name.
+    """The policy of a name, ``NAME[:NUMBER][,key=value...]``.
 
-    ``random``, ``left_to_right``, ``dilated``, ``confidence``, ``entropy`` and ``margin`` reveal
-    equally many positions a step; ``cosine`` is the random order with MaskGIT's sizes. ``eb``,
-    ``threshold`` and ``dus`` set their number of steps themselves: ``eb:0.5``,
-    ``threshold:0.8`` and ``dus:32`` name gamma (else 0.1 nats), tau (else 0.9) and the block
-    length (else the one given).
+    - ``random``, ``left_to_right``, ``dilated``, ``confidence``, ``entropy`` and ``margin`` take
+      a number of steps and reveal equally many positions a step; ``cosine`` is the random order
+      with MaskGIT's sizes. Keys: ``sizes`` (a name of ``SIZE_RULES``, or a schedule file, which
+      sets the number of steps), ``curve`` (a curve file: sizes by the square-root rule),
+      ``spacing``, ``gate`` and its ``extra`` passes. ``ancestral`` is MDLM's sampler.
+    - ``eb:GAMMA``, ``threshold:TAU``, ``factor:F``, ``klass:TAU`` and ``entropy_sum:BUDGET`` set
+      their number of steps themselves. Keys: ``rank`` (an order, or a schedule file for its
+      order), ``cap`` and ``floor`` (a number of equal steps, or a schedule file), ``spacing``
+      (g_0) and ``gate`` (a confidence); KLASS has ``eps`` and ``history``, too.
+    - ``dus:BLOCK_LENGTH`` has DUS's own groups. Keys: ``base``, ``skip``, ``merge=yes`` (as the
+      reference), ``gate`` and ``extra``.
 
     Args:
         spelling: As above; the policy's label.
@@ -58,39 +109,146 @@ def policy_for(spelling: str, *, block_length: int, steps: int | None = None) ->
     Raises:
         UsageError: An unknown name, a parameter that is out of range or not taken, or a number
             of steps that is missing or out of range.
+        MissingInputError: No such file.
+        FormatError: A file that is not a schedule or a curve where it must be.
 
     Example:
         >>> policy_for("dus:32", block_length=128).block_length
         32
         >>> policy_for("cosine", block_length=8, steps=4).schedule.step_sizes
         (1, 1, 3, 3)
+        >>> policy_for("eb:0.5,rank=dilated,floor=8", block_length=32).floor.step_sizes
+        (4, 4, 4, 4, 4, 4, 4, 4)
     """
-    name, colon, argument = spelling.partition(":")
-    if name in SIZED:
-        if colon:
-            raise UsageError(f"planner {spelling!r}: {name!r} takes no parameter")
-        if steps is None:
-            raise UsageError(f"planner {spelling!r}: need its number of steps")
-        order, sizes = SIZED[name]
-        schedule = UnmaskingSchedule(block_length, Order(order), sizes(block_length, steps))
-        return SchedulePolicy(schedule, name)
-    if name == "eb":
-        gamma = _number(float, spelling, argument) if colon else DEFAULT_GAMMA
-        return EntropyBound(block_length, gamma, label=spelling)
-    if name == "threshold":
-        tau = _number(float, spelling, argument) if colon else DEFAULT_TAU
-        return ConfidenceThreshold(block_length, tau, label=spelling)
-    if name == "dus":
-        length = _number(int, spelling, argument) if colon else block_length
-        return SchedulePolicy(dus_schedule(length), spelling)
-    known = [*SIZED, *(f"{kind}[:{number}]" for kind, number in PARAMETRISED.items())]
+    found = parse(spelling)
+    if found.name in SIZED:
+        return _sized(found, block_length, steps)
+    if found.name == "ancestral":
+        found.check(number=False, keys=())
+        return Ancestral(block_length, _need_steps(found, steps))
+    if found.name == "dus":
+        return _dus(found, block_length)
+    if found.name in RULES:
+        return _planner(found, block_length)
+    known = [
+        name + (f"[:{PARAMETRISED[name]}]" if name in PARAMETRISED else "") for name in POLICY_NAMES
+    ]
     raise UsageError(f"unknown planner {spelling!r}; one of {', '.join(known)}")
 
 
-def _number(kind: Callable[[str], Number], spelling: str, argument: str) -> Number:
-    try:
-        return kind(argument)
-    except ValueError as error:
+def _need_steps(spelling: Spelling, steps: int | None) -> int:
+    if steps is None:
+        raise UsageError(f"planner {spelling.text!r}: need its number of steps")
+    return steps
+
+
+def _sized(spelling: Spelling, length: int, steps: int | None) -> Policy:
+    spelling.check(number=False, keys=SIZED_KEYS)
+    order, usual = SIZED[spelling.name]
+    schedule = replace(_sizes(spelling, length, steps, usual), order=Order(order))
+    if "spacing" in spelling.options or (schedule.order.is_planner and "gate" in spelling.options):
+        if "extra" in spelling.options:
+            raise UsageError(
+                f"planner {spelling.text!r}: extra belongs to the gate of an order that is known "
+                "in advance, without spacing"
+            )
+        return _held(spelling, length, AllMasked(), schedule.order, cap=schedule)
+    return _followed(spelling, schedule)
+
+
+def _followed(spelling: Spelling, schedule: UnmaskingSchedule) -> Policy:
+    """A schedule as it is, or with a gate."""
+    if "gate" in spelling.options:
+        gate, extra = spelling.real("gate", 1.0), spelling.whole("extra", 0)
+        return GatedSchedule(schedule, gate, extra, spelling.text)
+    if "extra" in spelling.options:
+        raise UsageError(f"planner {spelling.text!r}: extra: there is no gate to wait for")
+    return SchedulePolicy(schedule, spelling.text)
+
+
+def _sizes(spelling: Spelling, length: int, steps: int | None, usual: str) -> UnmaskingSchedule:
+    """The sizes that a spelling asks for, in whatever order."""
+    if {"sizes", "curve"} <= spelling.options.keys():
+        raise UsageError(f"planner {spelling.text!r}: sizes and curve: give one of them")
+    name = spelling.options.get("sizes", usual)
+    if name not in SIZE_RULES:
+        schedule = _read(spelling, "sizes", f"one of {', '.join(SIZE_RULES)}")
+        _check_length("sizes", schedule.length, length)
+        return schedule
+    steps = _need_steps(spelling, steps)
+    sizes = SIZE_RULES[name](length, steps)
+    if "curve" in spelling.options:
+        curve = read_curve(spelling.options["curve"])
+        _check_length("curve", curve.length, length)
+        sizes = square_root_sizes(curve.isotonic().conditional_entropy, steps)
+    return UnmaskingSchedule(length, Order("random"), sizes)
+
+
+def _read(spelling: Spelling, key: str, names: str) -> UnmaskingSchedule:
+    """The schedule file that a key names, where its value is none of the names."""
+    path = spelling.options[key]
+    if not Path(path).exists():
         raise UsageError(
-            f"planner {spelling!r}: need a number after the colon, got {argument!r}"
-        ) from error
+            f"planner {spelling.text!r}: {key}: need {names}, or a schedule file, got {path!r}"
+        )
+    return read_schedule(path)
+
+
+def _dus(spelling: Spelling, length: int) -> Policy:
+    spelling.check(number=True, keys=DUS_KEYS)
+    merge = spelling.options.get("merge", "no")
+    if merge not in ("yes", "no"):
+        raise UsageError(f"planner {spelling.text!r}: merge: need yes or no, got {merge!r}")
+    schedule = dus_schedule(
+        spelling.number_or(length),
+        base=spelling.whole("base", 2),
+        skip=spelling.whole("skip", 1),
+        merge=merge == "yes",
+    )
+    return _followed(spelling, schedule)
+
+
+def _planner(spelling: Spelling, length: int) -> Policy:
+    spelling.check(number=True, keys=KLASS_KEYS if spelling.name == "klass" else PLANNER_KEYS)
+    rule = RULES[spelling.name](spelling)
+    order, rank = None, spelling.options.get("rank")
+    if rank in NAMED_ORDERS:
+        order = Order(rank)
+    elif rank is not None:
+        order = _read(spelling, "rank", f"one of {', '.join(NAMED_ORDERS)}").order
+    return _held(spelling, length, rule, order, cap=_bound(spelling, "cap", length))
+
+
+def _held(
+    spelling: Spelling, length: int, rule: Rule, order: Order | None, cap: UnmaskingSchedule | None
+) -> Planner:
+    """A planner with the bounds and filters of a spelling."""
+    options = spelling.options
+    return Planner(
+        length,
+        rule,
+        order,
+        cap=cap,
+        floor=_bound(spelling, "floor", length),
+        spacing=spelling.whole("spacing", 1) if "spacing" in options else None,
+        gate=spelling.real("gate", 1.0) if "gate" in options else None,
+        label=spelling.text,
+    )
+
+
+def _bound(spelling: Spelling, key: str, length: int) -> UnmaskingSchedule | None:
+    """The schedule of a cap or floor: so many equal steps, or a file."""
+    value = spelling.options.get(key)
+    if value is None:
+        return None
+    if value.isdecimal():
+        return UnmaskingSchedule(length, Order("random"), uniform_sizes(length, int(value)))
+    return _read(spelling, key, "a number of steps")
+
+
+def _check_length(key: str, found: int, length: int) -> None:
+    if found != length:
+        raise UsageError(
+            f"{key}: the file is for blocks of {found}, need {length}",
+            hint=f"give a block length of {found}",
+        )

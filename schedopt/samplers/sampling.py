@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TypeGuard, cast
 
@@ -13,10 +12,12 @@ import torch
 
 from schedopt.errors import UsageError
 from schedopt.models import Denoiser, load_model
-from schedopt.models.denoiser import start_of_text
+from schedopt.models.denoiser import NO_TOKEN, start_of_text
+from schedopt.running import Progress
 from schedopt.samplers.fills import drawn_tokens
 from schedopt.samplers.policies import Policy, as_policy
 from schedopt.samplers.randomness import row_uniforms
+from schedopt.samplers.siblings import check_enough
 from schedopt.samplers.unmask import block_count, check_width, unmask
 from schedopt.schedule import UnmaskingSchedule
 
@@ -30,15 +31,21 @@ class Samples:
     Args:
         tokens: Token ids of each row, prompt first.
         texts: Their texts, or None where the model has no tokenizer.
-        revealed_at: For each token, how many passes the row had made before the one that
-            revealed it; ``GIVEN`` (-1) for given tokens, ``PAST_END`` (-2) after the end.
-        nfe: Forward passes of each row.
+        revealed_at: For each token, how many steps the row had taken before the one that
+            revealed it; ``GIVEN`` (-1) for given tokens, ``PAST_END`` (-2) after the end. A step
+            is one pass of the row, or two with guidance.
+        passes: Forward passes of each row, by each model.
     """
 
     tokens: tuple[tuple[int, ...], ...]
     texts: tuple[str, ...] | None
     revealed_at: tuple[tuple[int, ...], ...]
-    nfe: tuple[int, ...]
+    passes: tuple[tuple[int, ...], ...]
+
+    @property
+    def nfe(self) -> tuple[int, ...]:
+        """Forward passes of each row."""
+        return tuple(sum(by_model) for by_model in self.passes)
 
 
 def sample(
@@ -52,12 +59,16 @@ def sample(
     seed: int = 0,
     tokens: Sequence[int] | None = None,
     batch_size: int = 64,
+    guidance: float = 0.0,
+    siblings: Sequence[Denoiser | str | Path] = (),
+    progress: Progress | None = None,
 ) -> Samples:
     """Sample sequences: a prompt, then ``length`` positions cut into blocks from the left.
 
     Each row has its own random numbers, so that a row depends on the seed and its index, not on
     the batch. A row ends at the model's end token, where it has one and everything before it is
-    revealed; the rest of the row is filled with end tokens.
+    revealed; the rest of the row is filled with end tokens. A schedule that knows its positions
+    in advance looks for the end once a block, others once a step.
 
     Args:
         model: A denoiser, a bundled model's name, or a folder.
@@ -74,6 +85,10 @@ def sample(
         tokens: Infilling: what follows the prompt, with the model's ``mask_id`` at positions to
             be sampled and given tokens anywhere else. Its length takes the place of ``length``.
         batch_size: Rows that go through the model at once.
+        guidance: Scale of classifier-free guidance, >= 0, at two passes a step; see ``guide``.
+        siblings: Models 1, 2, ... of a schedule that names a model for each step, such as a
+            light one; as ``model``, which is model 0.
+        progress: Called with the number of rows that are done and their total.
 
     Returns:
         Rows of the first prompt, then of the second, and so on. No token is ``mask_id``.
@@ -81,7 +96,7 @@ def sample(
     Raises:
         UsageError: A length, a token or another argument out of its domain, a text where the
             model has no tokenizer, or no prompt where it needs a first token and names none.
-        MissingModelError: No such model.
+        MissingModelError: No such model, or fewer than the schedule names.
 
     Example:
         >>> from schedopt.sizes import dus_schedule
@@ -91,6 +106,8 @@ def sample(
     """
     denoiser = load_model(model) if isinstance(model, str | Path) else model
     policy = as_policy(schedule)
+    check_enough(policy, 1 + len(siblings))
+    models = (denoiser, *(_load_beside(denoiser, sibling) for sibling in siblings))
     if count < 1 or batch_size < 1:
         raise UsageError(f"need count and batch size >= 1, got {count} and {batch_size}")
     prompts = [_encode(denoiser, one) or start_of_text(denoiser) for one in _prompts(prompt)]
@@ -99,39 +116,51 @@ def sample(
     if decode is not None:
         decode([])  # what is missing to write texts is found out before the passes
     for given in prompts:
-        check_width(denoiser, len(given) + len(template))
-    canvases = [given + template for given in prompts for _ in range(count)]
-    by_row: dict[int, tuple[list[int], list[int], int]] = {}
-
-    def width_of(row: int) -> int:
-        return len(canvases[row])
-
-    for width, same in groupby(sorted(range(len(canvases)), key=width_of), key=width_of):
-        group = list(same)
-        for first in range(0, len(group), batch_size):
-            rows = group[first : first + batch_size]
-            start = width - len(template)
-            uniforms = np.pad(row_uniforms(seed, rows, len(template)), ((0, 0), (start, 0)))
-            done = unmask(
-                denoiser,
-                torch.tensor([canvases[row] for row in rows]),
-                policy,
-                drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
-                start=start,
-                rows=rows,
-                seed=seed,
-                eos_id=denoiser.eos_id,
-            )
-            parts = zip(done.tokens.tolist(), done.revealed_at.tolist(), done.nfe, strict=True)
-            for row, (ids, steps, nfe) in zip(rows, parts, strict=True):
-                by_row[row] = (ids, steps, int(nfe))
-    results = [by_row[row] for row in range(len(canvases))]
+        for one in models:
+            check_width(one, len(given) + len(template))
+    starts = [len(given) for given in prompts for _ in range(count)]
+    by_row: dict[int, tuple[list[int], list[int], list[int]]] = {}
+    # Rows of like length go together: less of a batch is left empty.
+    order = sorted(range(len(starts)), key=starts.__getitem__)
+    for first in range(0, len(order), batch_size):
+        rows = order[first : first + batch_size]
+        start = max(starts[row] for row in rows)
+        canvas = [
+            [NO_TOKEN] * (start - starts[row]) + prompts[row // count] + template for row in rows
+        ]
+        uniforms = np.pad(row_uniforms(seed, rows, len(template)), ((0, 0), (start, 0)))
+        done = unmask(
+            models,
+            torch.tensor(canvas),
+            policy,
+            drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
+            start=start,
+            rows=rows,
+            seed=seed,
+            eos_id=denoiser.eos_id,
+            guidance=guidance,
+        )
+        parts = (done.tokens.tolist(), done.revealed_at.tolist(), done.passes.tolist())
+        for row, ids, steps, passes in zip(rows, *parts, strict=True):
+            absent = start - starts[row]
+            by_row[row] = (ids[absent:], steps[absent:], passes)
+        if progress is not None:
+            progress(len(by_row), len(starts))
+    results = [by_row[row] for row in range(len(starts))]
     return Samples(
         tokens=tuple(tuple(ids) for ids, _, _ in results),
         texts=None if decode is None else tuple(decode(ids) for ids, _, _ in results),
         revealed_at=tuple(tuple(steps) for _, steps, _ in results),
-        nfe=tuple(nfe for _, _, nfe in results),
+        passes=tuple(tuple(passes) for _, _, passes in results),
     )
+
+
+def _load_beside(denoiser: Denoiser, sibling: Denoiser | str | Path) -> Denoiser:
+    """A sibling, on the device and in the dtype of the first model where it is to be loaded."""
+    if not isinstance(sibling, str | Path):
+        return sibling
+    kept = denoiser.provenance.get("dtype", "float32")
+    return load_model(sibling, device=str(denoiser.device), dtype=str(kept))
 
 
 def _is_list_of_prompts(prompt: Prompt | Sequence[Prompt]) -> TypeGuard[Sequence[Prompt]]:

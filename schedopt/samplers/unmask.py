@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from schedopt.errors import InputError, UsageError
+from schedopt.errors import UsageError
 from schedopt.models.denoiser import Denoiser
 from schedopt.samplers.active import ActiveBlocks, Bools, Integers
-from schedopt.samplers.policies import Policy
+from schedopt.samplers.ahead import networks_ahead, take_steps_ahead
+from schedopt.samplers.canvas import GIVEN, PAST_END, Canvas, Fill
+from schedopt.samplers.plan import check_choice, foresee, take_steps
+from schedopt.samplers.policies import Chooser, Policy
+from schedopt.samplers.siblings import as_models, check_enough, check_siblings
 
-# Values of ``revealed_at`` that are no step.
-GIVEN: Final = -1  # known before the first step
-PAST_END: Final = -2  # after the token that ends the text: filled in, never sampled
-
-# Log-probabilities (R, V) of the revealed positions, and their rows and columns in the batch,
-# each (R,) on the device of the model, to their tokens (R,).
-Fill = Callable[[Tensor, Tensor, Tensor], Tensor]
+__all__ = [
+    "GIVEN",
+    "PAST_END",
+    "Fill",
+    "Unmasked",
+    "block_count",
+    "check_width",
+    "unmask",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,17 +35,25 @@ class Unmasked:
 
     Args:
         tokens: Shape (B, L), on the device of the model.
-        nll: Shape (B, L), nats, float64: of each sampled token under the untempered model at the
-            step that revealed it; 0 where ``revealed_at`` is no step.
-        revealed_at: Shape (B, L): how many passes the row had made before the one that revealed
-            the position; ``GIVEN`` or ``PAST_END`` where none did.
-        nfe: Shape (B,), forward passes of each row.
+        nll: Shape (B, L), nats, float64: of each sampled token under the untempered model, guided
+            where there is guidance, at the step that revealed it; 0 where ``revealed_at`` is no
+            step.
+        revealed_at: Shape (B, L): how many steps the row had taken before the one that revealed
+            the position; ``GIVEN`` or ``PAST_END`` where none did. A step is one pass of the row,
+            or two with guidance.
+        passes: Shape (B, M), forward passes of each row by each model.
     """
 
     tokens: Tensor
     nll: Tensor
     revealed_at: Integers
-    nfe: Integers
+    passes: Integers
+
+    @property
+    def nfe(self) -> Integers:
+        """Forward passes of each row, shape (B,)."""
+        total: Integers = self.passes.sum(axis=1)
+        return total
 
 
 def block_count(length: int, policy: Policy) -> int:
@@ -76,7 +88,7 @@ def check_width(denoiser: Denoiser, width: int) -> None:
 
 
 def unmask(
-    denoiser: Denoiser,
+    models: Denoiser | Sequence[Denoiser],
     tokens: Tensor,
     policy: Policy,
     fill: Fill,
@@ -85,20 +97,27 @@ def unmask(
     rows: Sequence[int] | None = None,
     seed: int = 0,
     eos_id: int | None = None,
+    guidance: float = 0.0,
 ) -> Unmasked:
     """Reveal every masked position, block by block from the left, until none is left.
 
-    Positions from ``start`` on are cut into blocks. In each pass, the policy chooses among the
+    Positions from ``start`` on are cut into blocks. In each step, the policy chooses among the
     masked positions of each row's first block that has any; everything to the right of it stays
-    masked. Rows that are done leave the batch.
+    masked. Rows that are done make no more passes.
+
+    Where the policy's choices are foreseen, all rows are at the same block, a step asks for no
+    more than the positions that it reveals, and a network on a GPU makes all steps of a block
+    before the host looks at any token.
 
     A row ends early at a token ``eos_id`` that stands right of every given position, once
     everything to its left is revealed: the rest is filled with ``eos_id``, whether it was
-    revealed or not, and costs no further pass.
+    revealed or not, and costs no further pass. A policy whose choices are foreseen looks for it
+    after each block, others after each step.
 
     Args:
-        denoiser: The model.
-        tokens: Shape (B, L), with the model's ``mask_id`` at unknown positions.
+        models: The model, or several of which the policy names one for each pass.
+        tokens: Shape (B, L), with the model's ``mask_id`` at unknown positions, and ``NO_TOKEN``
+            at the left of a row that is shorter than the batch is wide.
         policy: Chooses positions.
         fill: Gives their tokens.
         start: First position of the first block; everything before it is given.
@@ -106,105 +125,96 @@ def unmask(
             where left out.
         seed: Of random orders.
         eos_id: Token that ends a row early, or None.
+        guidance: Scale of classifier-free guidance, >= 0, which takes two passes a step: the
+            second one sees the given tokens masked. See ``guide``.
 
     Returns:
         The batch, of which no token is ``mask_id``.
 
     Raises:
         UsageError: The sequence does not suit the model or the blocks, a position before
-            ``start`` is masked, or the policy chose no masked position or a known one.
-        InputError: A mask token was drawn.
+            ``start`` is masked, the models do not agree, or the policy chose no masked position
+            or a known one.
+        MissingModelError: The policy names a model that is not there.
+        InputError: A model gave no distribution, or a mask token was drawn.
     """
+    models = as_models(models)
+    check_siblings(models)
+    check_enough(policy, len(models))
     batch, width = tokens.shape
-    check_width(denoiser, width)
     blocks = block_count(width - start, policy)
-    # What is known lives on the host, where policies decide; tokens and probabilities live on
-    # the device. So a policy that knows its positions in advance never waits for the device.
-    masked = (tokens == denoiser.mask_id).cpu().numpy()
-    if masked[:, :start].any():
-        raise UsageError(f"position before {start}: need given tokens there, got the mask token")
-    state = tokens.to(denoiser.device, copy=True)
-    nll = torch.zeros(state.shape, dtype=torch.float64, device=state.device)
-    revealed_at = np.full(masked.shape, GIVEN, dtype=np.int64)
-    nfe = np.zeros(batch, dtype=np.int64)
-    ends = None if eos_id is None else _Ends(eos_id, masked)
+    canvas = Canvas(
+        models,
+        tokens,
+        start=start,
+        block_length=policy.block_length,
+        eos_id=eos_id,
+        guidance=guidance,
+    )
+    for model in models:
+        for length in np.unique(width - canvas.padding):
+            check_width(model, int(length))
     choose = policy.chooser(range(batch) if rows is None else rows, blocks, seed)
-    while masked.any():
-        active = _active_blocks(denoiser, state, masked, start, blocks)
+    if policy.foreseen:
+        _unmask_blocks(canvas, policy.label, choose, fill)
+    else:
+        _unmask_adaptively(canvas, policy.label, choose, fill)
+    canvas.finish()
+    return Unmasked(canvas.tokens, canvas.nll, canvas.revealed_at, canvas.passes)
+
+
+def _unmask_blocks(canvas: Canvas, label: str, choose: Chooser, fill: Fill) -> None:
+    """Block by block: the steps of one are known before its first, and then it is looked at."""
+    ahead = networks_ahead(canvas.models)
+    for model in ahead:
+        model.admit(canvas.tokens, torch.from_numpy(canvas.masked))
+    for block in range(canvas.blocks):
+        part = canvas.block(block)
+        masked = canvas.masked[:, part].copy()
+        if not masked.any():
+            continue
+        steps = foresee(choose, block, part.start, masked, label)
+        if ahead:
+            take_steps_ahead(canvas, ahead, steps, fill)
+        else:
+            take_steps(canvas, steps, fill)
+        rows, offsets = np.nonzero(masked)
+        canvas.see(canvas.look(part)[rows, offsets], rows, part.start + offsets)
+
+
+def _unmask_adaptively(canvas: Canvas, label: str, choose: Chooser, fill: Fill) -> None:
+    """Step by step: what is next depends on what the model says."""
+    while canvas.masked.any():
+        active = _active_blocks(canvas)
         chosen = choose(active)
-        _check_choice(policy, active, chosen)
+        check_choice(label, active, chosen)
         picks, offsets = np.nonzero(chosen)  # row-major, as the log-probabilities come
-        where = active.rows[picks], start + active.blocks[picks] * policy.block_length + offsets
-        at = (
-            torch.from_numpy(where[0]).to(state.device),
-            torch.from_numpy(where[1]).to(state.device),
-        )
-        log_probs = active.log_probs(chosen)  # (R, V)
-        revealed = fill(log_probs, *at)  # (R,)
-        state[at] = revealed
-        nll[at] = -log_probs.gather(-1, revealed[:, None]).squeeze(-1).double()
-        masked[where] = False
-        revealed_at[where] = nfe[where[0]]
-        nfe[active.rows] += 1
-        if ends is not None:
-            ends.see(revealed, *where)
-            masked &= ~ends.past(masked)
-    if ends is not None:
-        past = ends.past(masked)
-        revealed_at[past] = PAST_END
-        state[torch.from_numpy(past).to(state.device)] = ends.eos_id
-        nll[torch.from_numpy(past).to(nll.device)] = 0.0
-    if bool((state == denoiser.mask_id).any()):
-        raise InputError(f"the model gave its mask token {denoiser.mask_id} a chance and drew it")
-    return Unmasked(state, nll, revealed_at, nfe)
+        rows = active.rows[picks]
+        columns = canvas.start + active.blocks[picks] * canvas.block_length + offsets
+        revealed = canvas.write(active.log_probs(chosen), rows, columns, fill)
+        canvas.reveal(rows, columns)
+        canvas.see(revealed.cpu().numpy(), rows, columns)
 
 
-def _active_blocks(
-    denoiser: Denoiser, state: Tensor, masked: Bools, start: int, blocks: int
-) -> ActiveBlocks:
-    batch = len(masked)
-    by_block = masked[:, start:].reshape(batch, blocks, -1)
+def _active_blocks(canvas: Canvas) -> ActiveBlocks:
+    start = canvas.start
+    by_block = canvas.masked[:, start:].reshape(len(canvas.masked), canvas.blocks, -1)
     pending: Bools = np.any(by_block, axis=2)  # (B, blocks)
     rows = np.flatnonzero(pending.any(axis=1))
     index = pending[rows].argmax(axis=1)
-    tokens = state if len(rows) == batch else state[torch.from_numpy(rows).to(state.device)]
 
-    def query(positions: Bools) -> Tensor:
+    def query(positions: Bools, models: Integers) -> Tensor:
         queries = np.zeros((len(rows), *by_block.shape[1:]), dtype=np.bool_)
         queries[np.arange(len(rows)), index] = positions
         flat = np.pad(queries.reshape(len(rows), -1), ((0, 0), (start, 0)))
-        return denoiser.log_probs(tokens, torch.from_numpy(flat))
+        parts = [
+            canvas.ask(int(model), rows[models == model], flat[models == model])
+            for model in np.unique(models)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        # Row by row, as if one model had answered.
+        order = np.argsort(np.repeat(models, positions.sum(axis=1)), kind="stable")
+        return torch.cat(parts)[torch.from_numpy(np.argsort(order)).to(canvas.device)]
 
     return ActiveBlocks(rows, index, by_block[rows, index], query)
-
-
-def _check_choice(policy: Policy, active: ActiveBlocks, chosen: Bools) -> None:
-    if not np.all(chosen.any(axis=1)) or np.any(chosen & ~active.masked):
-        raise UsageError(
-            f"policy {policy.label!r} must choose one masked position of each row or more, and "
-            "none that is known"
-        )
-
-
-class _Ends:
-    """Where each row of a batch ends: at the first end token right of all given positions."""
-
-    def __init__(self, eos_id: int, masked: Bools) -> None:
-        self.eos_id = eos_id
-        width = masked.shape[1]
-        given = ~masked
-        # First position right of all given ones.
-        self._tail = np.where(given.any(axis=1), width - given[:, ::-1].argmax(axis=1), 0)
-        self._seen: NDArray[np.bool_] = np.zeros_like(masked)
-
-    def see(self, revealed: Tensor, rows: Integers, columns: Integers) -> None:
-        """Take note of the tokens revealed at these rows and columns."""
-        is_end = (revealed == self.eos_id).cpu().numpy()
-        self._seen[rows, columns] = is_end & (columns >= self._tail[rows])
-
-    def past(self, masked: Bools) -> Bools:
-        """Positions right of an end to whose left nothing is masked."""
-        width = masked.shape[1]
-        end = np.where(self._seen.any(axis=1), self._seen.argmax(axis=1), width)
-        first_masked = np.where(masked.any(axis=1), masked.argmax(axis=1), width)
-        return np.asarray((np.arange(width) > end[:, None]) & (end < first_masked)[:, None])

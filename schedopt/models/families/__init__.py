@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from schedopt.models.families.causal import LLAMA, QWEN2, QWEN3
 from schedopt.models.families.family import Family, NetworkConfig
+from schedopt.models.families.gpt2 import GPT2
 from schedopt.models.families.llada import LLADA
 from schedopt.models.families.mdlm import MDLM
 from schedopt.models.families.moe import LLADA2, LLADA_MOE
@@ -25,5 +27,12 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "LLaDAMoEModel": LLADA_MOE,
     "LLaDA2MoeModelLM": LLADA2,
 }
+# These see only what stands before: judges of texts, not denoisers.
+AUTOREGRESSIVE: Final[Mapping[str, Family]] = {
+    "Qwen2ForCausalLM": QWEN2,
+    "Qwen3ForCausalLM": QWEN3,
+    "LlamaForCausalLM": LLAMA,
+    "GPT2LMHeadModel": GPT2,
+}
 
-__all__ = ["FAMILIES", "Family", "NetworkConfig"]
+__all__ = ["AUTOREGRESSIVE", "FAMILIES", "Family", "NetworkConfig"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from schedopt.models.dit import DiTConfig
 from schedopt.models.fields import MOST_LAYERS, Fields
+from schedopt.models.gpt2 import GPT2Config
 from schedopt.models.transformer import TransformerConfig
 
-NetworkConfig = TransformerConfig | DiTConfig
+NetworkConfig = TransformerConfig | DiTConfig | GPT2Config
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Family:
         mask_id: Token of an unknown position where no file names it; -1 is the last one.
         mask_source: Where that is known from.
         eos_id: Token that ends a text where the config does not name it.
+        prefix: What published names begin with, unless no name of a checkpoint does.
     """
 
     name: str
@@ -35,6 +37,13 @@ class Family:
     mask_id: int | None = None
     mask_source: str = ""
     eos_id: int | None = None
+    prefix: str = ""
+
+    def names_of(self, tensors: Iterable[str]) -> Callable[[str], str]:
+        """Published name of a tensor of ours in a checkpoint that has these."""
+        if any(name.startswith(self.prefix) for name in tensors):
+            return self.published
+        return lambda name: self.published(name).removeprefix(self.prefix)
 
 
 # Bookkeeping that the base class of every published config writes: versions, dtypes, settings of
