@@ -101,7 +101,7 @@ def sampler_kl(denoiser: LawDenoiser, schedule: UnmaskingSchedule) -> float:
     outcomes, mu = denoiser.outcomes, denoiser.probabilities.numpy()
     windows = Windows(outcomes, np.arange(len(outcomes)), 0)
     (score,) = evaluate(denoiser, windows, [schedule], batch_size=len(outcomes))
-    return float(mu @ (np.log(mu) + score.window_nll * denoiser.length))
+    return float(mu @ (np.log(mu) + score.values * denoiser.length))
 
 
 def expected_sampler_kl(denoiser: LawDenoiser, sizes: tuple[int, ...]) -> float:

@@ -1,7 +1,7 @@
 """Optimal unmasking schedules for masked diffusion language models.
 
-Types, readers and errors are here at once; the verbs ``solve``, ``fit``, ``sample``, ``evaluate``,
-``estimate`` and ``load_model`` load their packages (torch among them) at first use.
+Types, readers and errors are here at once; the verbs, such as ``solve``, ``fit``, ``sample`` and
+``evaluate``, load their packages (torch among them) at first use.
 """
 
 from importlib import import_module
@@ -38,11 +38,20 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from schedopt.data import Windows
     from schedopt.estimators import estimate
-    from schedopt.evaluation import evaluate
+    from schedopt.evaluation import (
+        evaluate,
+        evaluate_task,
+        evaluate_texts,
+        law_kl,
+        load_judge,
+        match,
+        pareto_front,
+    )
     from schedopt.fitting import fit
     from schedopt.models import CallableDenoiser, load_model
-    from schedopt.samplers import sample
+    from schedopt.samplers import policy_for, sample
     from schedopt.solvers import solve
+    from schedopt.tasks import make_task
     from schedopt.texts import load_text, self_samples
 
 __all__ = [
@@ -70,9 +79,17 @@ __all__ = [
     "Windows",
     "estimate",
     "evaluate",
+    "evaluate_task",
+    "evaluate_texts",
     "fit",
+    "law_kl",
+    "load_judge",
     "load_model",
     "load_text",
+    "make_task",
+    "match",
+    "pareto_front",
+    "policy_for",
     "read_curve",
     "read_schedule",
     "read_surface",
@@ -87,9 +104,17 @@ _LAZY: Final = {
     "Windows": "schedopt.data",
     "estimate": "schedopt.estimators",
     "evaluate": "schedopt.evaluation",
+    "evaluate_task": "schedopt.evaluation",
+    "evaluate_texts": "schedopt.evaluation",
     "fit": "schedopt.fitting",
+    "law_kl": "schedopt.evaluation",
+    "load_judge": "schedopt.evaluation",
     "load_model": "schedopt.models",
     "load_text": "schedopt.texts",
+    "make_task": "schedopt.tasks",
+    "match": "schedopt.evaluation",
+    "pareto_front": "schedopt.evaluation",
+    "policy_for": "schedopt.samplers",
     "sample": "schedopt.samplers",
     "self_samples": "schedopt.texts",
     "solve": "schedopt.solvers",

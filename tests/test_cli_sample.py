@@ -66,7 +66,7 @@ def test_several_models(tmp_path: Path) -> None:
     wanted = sample("tiny", SWITCHING, prompt="import ", siblings=["tiny-light"])
     assert tuple(done.document["tokens"]) == wanted.tokens[0]
     assert (done.document["nfe"], done.document["passes"]) == (3, [1, 2])
-    assert run("sample", *options).err == "3 forward passes a text, 1 2 by each model\n"
+    assert run("sample", *options).err == "3 forward passes a text, by model 1 + 2\n"
 
 
 def test_a_light_model_that_is_missing(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Commands run in a folder of their own, in units of few passes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("schedopt.estimators.probe.UNIT_TOKENS", 16 * 10)
-    monkeypatch.setattr("schedopt.evaluation.nll.UNIT_TOKENS", 16 * 3)
+    monkeypatch.setattr("schedopt.evaluation.units.UNIT_TOKENS", 16 * 3)
     return tmp_path
 
 

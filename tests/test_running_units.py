@@ -134,7 +134,7 @@ def test_units_of_probes_are_even(tokens: int, units: int, monkeypatch: pytest.M
 def test_the_policies_of_an_evaluation_are_shared_as_one_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("schedopt.evaluation.nll.UNIT_TOKENS", 7 * 4)
+    monkeypatch.setattr("schedopt.evaluation.units.UNIT_TOKENS", 7 * 4)
     text, runner = windows(), Units()
     policies = [policy_for("random", block_length=LENGTH, steps=steps) for steps in (1, 2, 4)]
     scores = evaluate(Recorder(), text, policies, runner=runner)

@@ -16,7 +16,7 @@ from schedopt.cli.options import (
     load_schedule,
     load_siblings,
 )
-from schedopt.cli.output import document, emit, say, sizes_text
+from schedopt.cli.output import document, emit, say
 from schedopt.cli.parser import Verbs, add_verb, number, unicode_text, whole
 from schedopt.cli.provenance import check_measured_on
 from schedopt.errors import UsageError
@@ -122,7 +122,7 @@ def run(args: Namespace) -> int:
     fewest, most = min(samples.nfe), max(samples.nfe)
     passes = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     by_model = [max(of_one) for of_one in zip(*samples.passes, strict=True)]
-    several = f", {sizes_text(by_model)} by each model" if len(models) > 1 else ""
+    several = f", by model {' + '.join(map(str, by_model))}" if len(models) > 1 else ""
     say(args, f"{passes} forward passes a text{several}")
     return 0
 

@@ -25,6 +25,7 @@ from schedopt.running import Arrays, Runner, open_journal
 WEIGHTS: Final = {
     "tiny": "517b7e6fd581c2a2150f41957cc16d6dcff627b08a9a62d7c9bca122936d7aae",
     "tiny-light": "a0b50ea4f7ce1b4e49503da68ab5893c8506b9b95c30ead19aaab9e2d6cd8f74",
+    "tiny-judge": "ed1ad7c0a6f29f967df3852f173b1da3a694dae808a40fe7c082cf367fb3aec2",
 }
 TEXT: Final = b"def main(argv=None):\n    return 0\n"
 TEXT_NLL: Final = 0.369264
@@ -96,10 +97,11 @@ def _solver() -> str:
 
 
 def _weights() -> str:
-    from schedopt.models import load_model
+    from schedopt.models import JUDGES, load_autoregressive, load_model
 
     for name, expected in WEIGHTS.items():
-        found = load_model(name).provenance["weights_sha256"]
+        load = load_autoregressive if name in JUDGES else load_model
+        found = load(name).provenance["weights_sha256"]
         _must(
             found == expected, f"{name}: need weights {expected[:12]}..., got {str(found)[:12]}..."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -93,12 +92,12 @@ def verify(
         theirs.append(work.score(new, reference, stream=done))
         ours.append(work.score(new, own, stream=done))
         done = count
-        score = _joined(ours)
-        loss = score.minus(_joined(theirs))
+        score = ours[0].joined(*ours[1:])
+        loss = score.minus(theirs[0].joined(*theirs[1:]))
         found = Verified(
             loss=Measured(loss.value * windows.length, loss.stderr * windows.length),
             nll=Measured(score.nll.value * windows.length, score.nll.stderr * windows.length),
-            documents=len(np.unique(score.documents)),
+            documents=len(np.unique(spread.documents[:done])),
             windows=done,
             exhausted=_stop(spread.documents, done, done + 1, len(spread)) == done,
             passes_per_window=each,
@@ -159,16 +158,6 @@ def _stop(documents: NDArray[np.int64], done: int, wanted: int, most: int) -> in
         if len(np.unique(documents[done:count])) > 1:
             return count
     return done if done else most  # the first are refused where they are scored
-
-
-def _joined(scores: Sequence[SamplerScore]) -> SamplerScore:
-    """One score of the windows of several."""
-    return replace(
-        scores[0],
-        window_nll=np.concatenate([score.window_nll for score in scores]),
-        window_nfe=np.concatenate([score.window_nfe for score in scores]),
-        documents=np.concatenate([score.documents for score in scores]),
-    )
 
 
 def _relative(loss: float, least: float) -> float:
