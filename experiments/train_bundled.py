@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
+from training import Optimisers, build, save_model, weighted_nll, write_json
 
 from schedopt.models.families.causal import QWEN3
 from schedopt.models.families.llada import LLADA
@@ -314,38 +314,19 @@ def held_out_bits(
 # ---------------------------------------------------------------- training
 
 
-def initialise(network: Transformer, generator: torch.Generator) -> None:
-    for name, parameter in network.named_parameters():
-        if parameter.ndim < 2:
-            continue
-        if name.endswith(("o_proj.weight", "down_proj.weight")):
-            torch.nn.init.zeros_(parameter)  # each residual branch starts silent
-        else:
-            std = 0.02 if "embed" in name else parameter.shape[1] ** -0.5
-            torch.nn.init.normal_(parameter, std=std, generator=generator)
-
-
 def train_one(
     recipe: Recipe, train: Tensor, windows: Tensor, seconds: float, seed: int, smoke: bool
 ) -> tuple[Transformer, dict[str, object]]:
     device = train.device
     started = time.monotonic()
     generator = torch.Generator(device=device).manual_seed(seed)
-    network = recipe.config().build().to(device)
-    initialise(network, generator)
-    if device.type == "cuda":
-        for module in network.modules():
-            if type(module).__name__ == "Block":
-                module.compile(dynamic=False)
-    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
-    others = [p for n, p in network.named_parameters() if p.ndim < 2 or not n.startswith("layers.")]
-    optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(
-            matrices, lr=recipe.muon_lr, momentum=0.95, weight_decay=recipe.weight_decay
-        ),
-        torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-    base_rates = [o.param_groups[0]["lr"] for o in optimisers]
+    network = build(recipe.config(), generator)
+    optimisers = Optimisers(
+        network,
+        muon_lr=recipe.muon_lr,
+        adam_lr=recipe.adam_lr,
+        weight_decay=recipe.weight_decay,
+    )
     lengths = np.array([w for w, _ in recipe.windows])
     chances = np.array([p for _, p in recipe.windows])
     picker = np.random.default_rng(seed)
@@ -354,14 +335,8 @@ def train_one(
     running = torch.zeros((), device=device)
     step, progress = 0, 0.0
     while progress < 1.0:
-        # The schedule runs on the clock: the run ends on time whatever the machine's speed.
         length = int(picker.choice(lengths, p=chances))
         batch = (1024 if smoke else recipe.batch_tokens) // length
-        warmup = min(1.0, (step + 1) / 100)
-        rate = warmup * min(1.0, (1.0 - progress) / 0.6)
-        for optimiser, base in zip(optimisers, base_rates, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = base * rate
         starts = torch.randint(len(train) - length, (batch, 1), generator=generator, device=device)
         tokens = train[starts + torch.arange(length, device=device)].long()
         if recipe.causal:
@@ -371,13 +346,8 @@ def train_one(
             read = tokens.masked_fill(masked, MASK_ID)
         with torch.autocast(device.type, torch.bfloat16):
             logits = network(read)
-        nll = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten(), reduction="none")
-        loss = (nll.view_as(weights) * weights).sum() / batch
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        loss = weighted_nll(logits, tokens, weights)
+        optimisers.step(loss, progress)
         running += loss.detach()
         step += 1
         if step % 50 == 0 or smoke:
@@ -496,19 +466,10 @@ def train_all(args: argparse.Namespace) -> None:
             "torch": torch.__version__,
         }
         folder = Path(args.out) / recipe.name
-        folder.mkdir(parents=True, exist_ok=True)
         published = (QWEN3 if recipe.causal else LLADA).published
-        tensors = network.state_dict().items()
-        weights = {published(k): v.half().contiguous().cpu() for k, v in tensors}
-        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        write_json(folder / "config.json", published_config(network.config))
+        save_model(folder, network, published, published_config(network.config), record)
         write_json(folder / "tokenizer_config.json", {"tokenizer_class": "ByteTokenizer"})
-        write_json(folder / "training.json", record)
     print(f"all trained in {time.monotonic() - started:.0f} s", flush=True)
-
-
-def write_json(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document, indent=1) + "\n")
 
 
 # ---------------------------------------------------------------- packaging

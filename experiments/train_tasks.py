@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional as F
-from train_bundled import initialise, published_config, write_json
+from train_bundled import published_config
+from training import Optimisers, build, save_model, weighted_nll
 
 from schedopt.models.families.llada import published
 from schedopt.models.transformer import Transformer, TransformerConfig
@@ -115,8 +115,7 @@ def train_one(
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     generator = torch.Generator(device=device).manual_seed(seed)
-    network = recipe.config(task).build().to(device)
-    initialise(network, generator)
+    network = build(recipe.config(task), generator)
     folder = out / recipe.task
     if resume:
         weights = load_file(folder / "model.safetensors")
@@ -124,25 +123,12 @@ def train_one(
     pool = task.instances(4096 if smoke else POOL, seed, held_out=False)
     both = np.concatenate([pool.prompts, pool.answers], axis=1).astype(np.uint8)
     instances = torch.from_numpy(both).to(device)
-    if device.type == "cuda":
-        for layer in network.layers:
-            layer.compile(dynamic=False)
-    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
-    others = [p for n, p in network.named_parameters() if p.ndim < 2 or not n.startswith("layers.")]
-    optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=recipe.muon_lr, momentum=0.95, weight_decay=0.01),
-        torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
-    ]
-    base_rates = [o.param_groups[0]["lr"] for o in optimisers]
+    optimisers = Optimisers(network, muon_lr=recipe.muon_lr, adam_lr=recipe.adam_lr)
     batch = 64 if smoke else recipe.batch
     losses: list[float] = []
     running = torch.zeros((), device=device)
     step, progress, started = 0, 0.0, time.time()
     while progress < 1.0:
-        rate = min(1.0, (step + 1) / 100) * min(1.0, (1.0 - progress) / 0.6)
-        for optimiser, base in zip(optimisers, base_rates, strict=True):
-            for group in optimiser.param_groups:
-                group["lr"] = base * rate
         rows = torch.randint(len(instances), (batch,), generator=generator, device=device)
         tokens = instances[rows].long()
         response = tokens[:, task.prompt_length :]
@@ -151,13 +137,8 @@ def train_one(
         seen[:, task.prompt_length :].masked_fill_(masked, task.mask_id)
         with torch.autocast(device.type, torch.bfloat16):
             logits = network.head(network.hidden(seen)[:, task.prompt_length :])
-        nll = F.cross_entropy(logits.float().flatten(0, 1), response.flatten(), reduction="none")
-        loss = (nll.view_as(weights) * weights).sum() / batch
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimiser in optimisers:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        loss = weighted_nll(logits, response, weights)
+        optimisers.step(loss, progress)
         running += loss.detach()
         step += 1
         if step == 1:
@@ -168,7 +149,8 @@ def train_one(
             if step % 2000 == 0:
                 print(f"{task.name} step {step} train {losses[-1]:.4f} nats", flush=True)
         progress = step / 3 if smoke else (time.time() - started) / (deadline - started)
-    solved = one_by_one(network, task, 50 if smoke else TESTS)
+    tests = 50 if smoke else TESTS
+    solved = one_by_one(network, task, tests)
     record: dict[str, object] = {
         "task": task.name,
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -176,7 +158,7 @@ def train_one(
         "instances": step * batch,
         "seconds": round(time.time() - started, 1),
         "solved_one_by_one": solved,
-        "tests": TESTS,
+        "tests": tests,
         "train_nats_every_500_steps": [round(x, 4) for x in losses],
         "recipe": asdict(recipe),
         "resumed": resume,
@@ -185,12 +167,8 @@ def train_one(
         "torch": torch.__version__,
     }
     print(json.dumps({k: v for k, v in record.items() if "every" not in k}), flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {published(k): v.half().contiguous().cpu() for k, v in network.state_dict().items()}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     special = {"mask_token_id": task.mask_id, "eos_token_id": None, "pad_token_id": None}
-    write_json(folder / "config.json", published_config(network.config) | special)
-    write_json(folder / "training.json", record)
+    save_model(folder, network, published, published_config(network.config) | special, record)
 
 
 def main() -> None:

@@ -16,7 +16,9 @@ from torch import Tensor
 from schedopt.errors import UsageError
 from schedopt.integrations.reveal import reveal
 from schedopt.integrations.rule import BlockRule
-from schedopt.schedule import UnmaskingSchedule
+from schedopt.samplers.active import ActiveBlocks
+from schedopt.samplers.policies import SchedulePolicy
+from schedopt.schedule import Order, UnmaskingSchedule
 
 VOCABULARY = 7
 
@@ -25,15 +27,16 @@ SCHEDULES = unmasking_schedules().map(lambda schedule: replace(schedule, blocks=
 
 def by_loops(rule: BlockRule, masked: list[bool], scores: list[float]) -> set[int]:
     """What the rule reveals of one row, by its definition."""
-    if rule.groups is not None:
-        for group in rule.groups:
+    schedule = rule.schedule
+    if schedule.order.is_fixed:
+        for group in schedule.groups():
             if any(masked[position] for position in group):
                 return {position for position in group if masked[position]}
         return set()
     known = masked.count(False)
-    ends = np.cumsum(rule.step_sizes)
+    ends = np.cumsum(schedule.step_sizes)
     count = next((int(end) - known for end in ends if known < end), 0)
-    best = sorted((-scores[p], p) for p in range(rule.block_length) if masked[p])
+    best = sorted((-scores[p], p) for p in range(schedule.length) if masked[p])
     return {position for _, position in best[:count]}
 
 
@@ -59,11 +62,27 @@ def test_a_step_reveals_what_the_definition_does(schedule: UnmaskingSchedule, se
         "confidence": top[..., 0],
         "margin": top[..., 0] - top[..., 1],
         "entropy": (probabilities * probabilities.log()).sum(-1),
-        None: torch.zeros(masked.shape),
-    }[rule.select]
+    }.get(schedule.order.name, torch.zeros(masked.shape))
     for row in range(4):
         expected = by_loops(rule, masked[row].tolist(), scores[row].tolist())
         assert set(chosen[row].nonzero().flatten().tolist()) == expected
+
+
+@settings(max_examples=40)
+@given(SCHEDULES.filter(lambda schedule: schedule.order.name != "random"), st.integers(0, 2**31))
+def test_a_step_reveals_what_our_own_sampler_does(schedule: UnmaskingSchedule, seed: int) -> None:
+    masked = masks(schedule, 4, seed)[:-1]
+    masked = masked[masked.any(dim=1)]
+    logits = torch.randn(*masked.shape, VOCABULARY, generator=torch.manual_seed(seed))
+    rows = np.arange(len(masked))
+    active = ActiveBlocks(
+        rows,
+        np.zeros_like(rows),
+        masked.numpy(),
+        lambda wanted, _: logits[torch.from_numpy(wanted)].log_softmax(-1),
+    )
+    ours = SchedulePolicy(schedule).chooser(rows.tolist(), 1, 0)(active)
+    assert reveal(BlockRule.of(schedule), masked, logits).tolist() == ours.tolist()
 
 
 @settings(max_examples=40)
@@ -84,7 +103,7 @@ def test_a_block_takes_as_many_steps_as_the_schedule(
 
 
 def test_random_positions_are_drawn_with_the_generator() -> None:
-    rule = BlockRule(8, sizes=(2, 6), select="random")
+    rule = BlockRule(UnmaskingSchedule(8, Order("random"), (2, 6)))
     masked = torch.ones(4000, 8, dtype=torch.bool)
     masked[:, 3] = False
     logits = torch.zeros(4000, 8, VOCABULARY)
@@ -100,7 +119,7 @@ def test_random_positions_are_drawn_with_the_generator() -> None:
 
 
 def test_sure_positions_are_revealed_as_well() -> None:
-    rule = BlockRule(4, groups=((0,), (1, 2, 3)), max_conf_commit=0.9)
+    rule = BlockRule(UnmaskingSchedule(4, Order("left_to_right"), (1, 3)), max_conf_commit=0.9)
     logits = torch.zeros(1, 4, VOCABULARY)
     logits[0, 2:, 0] = 20.0
     masked = torch.tensor([[True, True, True, False]])
@@ -112,7 +131,9 @@ def test_sure_positions_are_revealed_as_well() -> None:
 def test_a_configuration_spells_the_rule(schedule: UnmaskingSchedule) -> None:
     rule = BlockRule.of(schedule)
     assert BlockRule.from_config({**rule.config(), "schedule_sha256": "..."}) == rule
-    assert rule.step_sizes == schedule.step_sizes
+    assert rule.schedule.step_sizes == schedule.step_sizes
+    if schedule.order.is_fixed:
+        assert rule.schedule.groups() == schedule.groups()
 
 
 @pytest.mark.parametrize(

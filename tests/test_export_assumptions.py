@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -190,9 +191,14 @@ def test_sources(tmp_path: Path) -> None:
 
 
 def test_sentences_become_warnings_at_the_callers_line() -> None:
+    from schedopt.exporters.dus import REPLACED, install, unmask_levels
     from schedopt.exporters.llada import transfer_table
 
+    module = ModuleType("generate")
+    vars(module).update(dict.fromkeys(REPLACED))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         transfer_table(schedule("random"))
-    assert [warning.filename for warning in caught] == [__file__]
+        unmask_levels(schedule("random"), seed=0)
+        install(module, schedule("random"), seed=0)
+    assert [warning.filename for warning in caught] == [__file__] * 3

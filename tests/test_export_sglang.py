@@ -6,14 +6,18 @@ environment is enough to run them.
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 
@@ -307,6 +311,24 @@ def test_sglang_finds_the_plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ALGORITHM in algo_name_to_cls
 
 
+def flags(command: str) -> dict[str, str]:
+    """Arguments of a server by their names, as a shell would split its command."""
+    program, verb, *words = shlex.split(command.replace("\\\n", ""))
+    assert (program, verb) == ("sglang", "serve")
+    return {
+        flag.removeprefix("--").replace("-", "_"): value
+        for flag, value in zip(words[::2], words[1::2], strict=True)
+    }
+
+
+def test_the_lines_that_are_shown_are_one_command() -> None:
+    found = re.search(r"::\n\n((?:    .*\n)+)", str(import_module(register.__module__).__doc__))
+    assert found is not None
+    shown = {**flags(TARGET.usage.format(output="dllm.yaml")), "model_path": ""}
+    assert {**flags(dedent(found[1])), "model_path": ""} == shown
+    assert len(TARGET.usage.splitlines()) == 3
+
+
 @needs_sglang
 @pytest.mark.parametrize(
     ("architecture", "fits"), [("LLaDA2MoeModelLM", True), ("SDARForCausalLM", False)]
@@ -315,16 +337,10 @@ def test_sglang_starts_with_the_file_or_the_plug_in_refuses(
     architecture: str, fits: bool, tmp_path: Path
 ) -> None:
     artefact, _ = export(ScheduleFile(DUS), TARGET)
-    for name, text in artefact.files.items():
-        (tmp_path / name).write_text(text)
-    arguments = SimpleNamespace(
-        model_path="model",
-        revision=None,
-        dllm_algorithm=ALGORITHM,
-        dllm_algorithm_config=str(tmp_path / "dllm.yaml"),
-        dllm_fdfo=True,
-        max_running_requests=2,
-    )
+    path = str(tmp_path / "dllm.yaml")
+    Path(path).write_text(artefact.files["dllm.yaml"])
+    shown = flags(TARGET.usage_of(artefact, Options(), schedule="schedule.json", output=path))
+    arguments = SimpleNamespace(revision=None, dllm_fdfo=True, max_running_requests=2, **shown)
     model = SimpleNamespace(hf_config=SimpleNamespace(architectures=[architecture]))
     with real_sglang():
         from sglang.srt.dllm import config
@@ -333,7 +349,7 @@ def test_sglang_starts_with_the_file_or_the_plug_in_refuses(
         config.ModelConfig = SimpleNamespace(from_server_args=lambda *_, **__: model)
         register()
         if fits:
-            assert DllmAlgorithm.from_server_args(arguments).rule.groups == DUS.groups()
+            assert DllmAlgorithm.from_server_args(arguments).rule.schedule.groups() == DUS.groups()
         else:
             with pytest.raises(UsageError, match="blocks of 32 positions, the model's have 4"):
                 DllmAlgorithm.from_server_args(arguments)

@@ -34,6 +34,12 @@ def export(
 
     Raises:
         UsageError: The target would make another schedule of it, or takes no such option.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> artefact, sentences = export(ScheduleFile(dus_schedule(8)), TARGETS["dus"])
+        >>> artefact.settings["groups"], sentences
+        ([[0, 4], [2, 6], [1, 3, 5, 7]], ())
     """
     options = options or Options()
     for name in options.given():

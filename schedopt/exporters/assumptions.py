@@ -46,6 +46,11 @@ class Assumptions:
         shift: How many positions ahead of itself a row of the logits scores; None where the user
             can set it.
         shift_setting: What sets it, for models with a shift of 1.
+
+    Example:
+        >>> loop = Assumptions(consumer="a loop", orders={"random": "draw it first"})
+        >>> loop.blocks, loop.shift
+        (False, 0)
     """
 
     consumer: str
@@ -74,6 +79,12 @@ def check(file: ScheduleFile, needs: Assumptions, options: Options) -> tuple[str
     Raises:
         UsageError: The consumer would make another schedule of it, and the user did not ask for
             that; the message has what the schedule says and what the consumer does.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> loop = Assumptions(consumer="a loop", orders={"dilated": "sort it first"})
+        >>> check(ScheduleFile(dus_schedule(8)), loop, Options())
+        ('order: dilated in the schedule; sort it first',)
     """
     schedule = file.schedule
     return (
@@ -92,6 +103,12 @@ def checked(source: Source, needs: Assumptions, options: Options) -> ScheduleFil
         MissingInputError: There is no such file.
         FormatError: It is no schedule file, or breaks its format.
         UsageError: As ``check``.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> loop = Assumptions(consumer="a loop", orders={"dilated": ""})
+        >>> checked(dus_schedule(8), loop, Options()).schedule.steps
+        3
     """
     if isinstance(source, UnmaskingSchedule):
         file = ScheduleFile(source)
@@ -105,19 +122,37 @@ def checked(source: Source, needs: Assumptions, options: Options) -> ScheduleFil
 
 
 def positions(schedule: UnmaskingSchedule, options: Options) -> int:
-    """How many positions are to be generated."""
+    """How many positions are to be generated.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> [positions(dus_schedule(8), Options(gen_length=n)) for n in (None, 64)]
+        [8, 64]
+    """
     listed = len(schedule.blocks or (schedule.step_sizes,))
     return options.gen_length or listed * schedule.length
 
 
 def remasking(schedule: UnmaskingSchedule, options: Options) -> str:
-    """What loops in the manner of LLaDA's call the order in which they reveal positions."""
+    """What loops in the manner of LLaDA's call the order in which they reveal positions.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> remasking(dus_schedule(8), Options(sizes_only=True))
+        'low_confidence'
+    """
     drawn = schedule.order.name == "random" and not options.sizes_only
     return "random" if drawn else "low_confidence"
 
 
 def has_own_blocks(schedule: UnmaskingSchedule) -> bool:
-    """Whether some block has other sizes than the rest."""
+    """Whether some block has other sizes than the rest.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> has_own_blocks(dus_schedule(8))
+        False
+    """
     return any(sizes != schedule.step_sizes for sizes in schedule.blocks or ())
 
 

@@ -26,13 +26,20 @@ NEEDS: Final = Assumptions(
 
 
 def render(file: ScheduleFile, options: Options) -> Artefact:
-    """The scheduler's configuration: groups of an order that is known, else sizes."""
+    """The scheduler's configuration: groups of an order that is known, else sizes.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> made = render(ScheduleFile(dus_schedule(4)), Options())
+        >>> json.loads(made.files["scheduler_config.json"])["groups"]
+        [[0, 2], [1, 3]]
+    """
     rule = BlockRule.of(file.schedule, sizes_only=options.sizes_only)
     config = {"_class_name": "SchedoptBlockScheduler", **rule.config(), **origin(file)}
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in config.items())
     return Artefact(
         {"scheduler_config.json": "{" + ",\n ".join(lines) + "}\n"},
-        {"steps": rule.steps},
+        {"steps": rule.schedule.steps},
     )
 
 

@@ -134,7 +134,13 @@ def alpha(source: Source, *, sizes_only: bool = False) -> TableAlpha:
 
 
 def render(file: ScheduleFile, options: Options) -> Artefact:
-    """The table as a JSON document: alpha at the times 1, 1 - 1 / k, ..., 0."""
+    """The table as a JSON document: alpha at the times 1, 1 - 1 / k, ..., 0.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> render(ScheduleFile(dus_schedule(8)), Options()).settings["alpha"]
+        [0.0, 0.25, 0.5, 1.0]
+    """
     schedule = file.schedule
     length = positions(schedule, options)
     model: Any = file.provenance.get("model") or {}

@@ -73,6 +73,11 @@ def render(file: ScheduleFile, options: Options) -> Artefact:
     """What the hook does at each step, as a JSON document; positions count from the prompt's end.
 
     Positions are null where they are known only while it samples.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> render(ScheduleFile(dus_schedule(4)), Options(gen_length=8)).settings["groups"]
+        [[0, 2], [1, 3], [4, 6], [5, 7]]
     """
     schedule = file.schedule
     length = positions(schedule, options)

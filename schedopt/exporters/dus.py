@@ -71,7 +71,12 @@ def unmask_levels(
         >>> unmask_levels(dus_schedule(8))(10, 17)
         [[10, 14], [12, 16], [11, 13, 15, 17]]
     """
-    schedule = checked(source, NEEDS, Options(seed=seed)).schedule
+    return _levels(checked(source, NEEDS, Options(seed=seed)).schedule, seed)
+
+
+def _levels(
+    schedule: UnmaskingSchedule, seed: int | None
+) -> Callable[[int, int, int, int], Levels]:
     levels = groups(schedule, seed)
 
     def dilated_unmask_levels(start: int, end: int, base: int = 2, skip_exp: int = 1) -> Levels:
@@ -87,7 +92,12 @@ def unmask_levels(
 
 
 def keep_last_level(levels: Levels) -> Levels:
-    """What takes the place of ``merge_last_level``: the levels as they are."""
+    """What takes the place of ``merge_last_level``: the levels as they are.
+
+    Example:
+        >>> keep_last_level([[0, 2], [1]])
+        [[0, 2], [1]]
+    """
     return levels
 
 
@@ -103,6 +113,14 @@ def install(module: ModuleType, source: Source, *, seed: int | None = None) -> N
         UsageError: The module lacks one of them, or as ``unmask_levels``.
         MissingInputError: There is no such file.
         FormatError: It is no schedule file, or breaks its format.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> generate = ModuleType("generate")
+        >>> generate.dilated_unmask_levels = generate.merge_last_level = None
+        >>> install(generate, dus_schedule(4))
+        >>> generate.merge_last_level(generate.dilated_unmask_levels(0, 3))
+        [[0, 2], [1, 3]]
     """
     missing = [name for name in REPLACED if not hasattr(module, name)]
     if missing:
@@ -110,14 +128,19 @@ def install(module: ModuleType, source: Source, *, seed: int | None = None) -> N
             f"module {module.__name__} has no {' and no '.join(missing)}",
             hint="give the module generate of the DUS reference",
         )
-    for name, function in zip(
-        REPLACED, (unmask_levels(source, seed=seed), keep_last_level), strict=True
-    ):
+    schedule = checked(source, NEEDS, Options(seed=seed)).schedule
+    for name, function in zip(REPLACED, (_levels(schedule, seed), keep_last_level), strict=True):
         setattr(module, name, function)
 
 
 def render(file: ScheduleFile, options: Options) -> Artefact:
-    """The groups as a JSON document."""
+    """The groups as a JSON document.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> render(ScheduleFile(dus_schedule(4)), Options()).settings["groups"]
+        [[0, 2], [1, 3]]
+    """
     schedule = file.schedule
     return json_artefact(
         "dus",

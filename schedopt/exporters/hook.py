@@ -33,6 +33,13 @@ class DreamHook:
 
     Raises:
         UsageError: A length, the temperature or the seed is out of range.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> hook = DreamHook(dus_schedule(4), 1, 4, 0.0, 0)
+        >>> x = hook(None, torch.tensor([[0, 9, 9, 9, 9]]), None)
+        >>> hook(0, x, torch.zeros(1, 5, 10))
+        tensor([[0, 0, 9, 0, 9]])
     """
 
     def __init__(

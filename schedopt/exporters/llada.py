@@ -7,8 +7,8 @@ positions each step reveals, and picks the surest ones, or random ones. In place
     generate.get_num_transfer_tokens = llada.transfer_table("schedule.json", gen_length=64)
     tokens = generate.generate(model, prompt, steps=10, gen_length=64, block_length=32)
 
-At a temperature above 0, the loop's confidence is that of the token it drew, where a schedule's is
-the largest probability.
+Fast-dLLM's ``generate`` gives the number of passes as well. At a temperature above 0, the loop's
+confidence is that of the token it drew, where a schedule's is the largest probability.
 """
 
 from __future__ import annotations
@@ -143,7 +143,14 @@ def _blocks(schedule: UnmaskingSchedule, options: Options) -> int:
 
 
 def render(file: ScheduleFile, options: Options) -> Artefact:
-    """The table as a JSON document: how many positions each step of each block reveals."""
+    """The table as a JSON document: how many positions each step of each block reveals.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> made = render(ScheduleFile(dus_schedule(8)), Options(gen_length=16))
+        >>> made.settings["num_transfer_tokens"]
+        ((2, 2, 4), (2, 2, 4))
+    """
     schedule = file.schedule
     blocks = _blocks(schedule, options)
     table = num_transfer_tokens(schedule, blocks)

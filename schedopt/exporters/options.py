@@ -14,6 +14,10 @@ class Options:
             schedule lists, where None.
         sizes_only: Take the step sizes and leave the order to the consumer.
         seed: Draws a random order once, for a consumer that needs its positions in advance.
+
+    Example:
+        >>> Options(gen_length=64)
+        Options(gen_length=64, sizes_only=False, seed=None)
     """
 
     gen_length: int | None = None

@@ -32,11 +32,18 @@ NEEDS: Final = Assumptions(
 
 
 def render(file: ScheduleFile, options: Options) -> Artefact:
-    """The configuration as YAML: groups of an order that is known, else sizes."""
+    """The configuration as YAML: groups of an order that is known, else sizes.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> made = render(ScheduleFile(dus_schedule(4)), Options())
+        >>> made.files["dllm.yaml"].splitlines()[1:2]
+        ['block_length: 4']
+    """
     rng = None if options.seed is None else np.random.default_rng(options.seed)
     rule = BlockRule.of(file.schedule, sizes_only=options.sizes_only, rng=rng)
     lines = (
-        f"# {rule.steps} steps a block, and one forward pass in which SGLang stores it.",
+        f"# {file.schedule.steps} steps a block, and one forward pass in which SGLang stores it.",
         *_lines(rule),
         "# Positions of larger confidence are revealed as well:",
         "# max_conf_commit: 0.95",
@@ -48,12 +55,12 @@ def render(file: ScheduleFile, options: Options) -> Artefact:
 
 def _lines(rule: BlockRule) -> Iterator[str]:
     """Each key, and each group, on a line; JSON values are YAML as well."""
-    for key, value in rule.config().items():
-        if key != "groups":
-            yield f"{key}: {json.dumps(value)}"
-    if rule.groups is not None:
+    config = rule.config()
+    groups = config.pop("groups", ())
+    yield from (f"{key}: {json.dumps(value)}" for key, value in config.items())
+    if groups:
         yield "groups:"
-        yield from (f"  - {json.dumps(group)}" for group in rule.groups)
+        yield from (f"  - {json.dumps(group)}" for group in groups)
 
 
 TARGET: Final = Target(

@@ -22,6 +22,10 @@ class Artefact:
     Args:
         files: The text of each file by its name; one, where the target makes no folder.
         settings: What the usage of the target names: steps, lengths.
+
+    Example:
+        >>> Artefact({"dllm.yaml": "block_length: 32"}).settings
+        {}
     """
 
     files: Mapping[str, str]
@@ -45,6 +49,11 @@ class Target:
             artefact's settings by their names.
         options: The options that it takes, by their names in ``Options``.
         folder: Whether the artefact is a folder of files.
+
+    Example:
+        >>> from schedopt.exporters import TARGETS
+        >>> [target.name for target in TARGETS.values() if target.folder]
+        ['diffusers']
     """
 
     name: str
@@ -76,7 +85,19 @@ class Target:
 
 
 def json_artefact(target: str, file: ScheduleFile, **values: object) -> Artefact:
-    """An artefact that is one JSON document, a line for each key; its settings are the values."""
+    """An artefact that is one JSON document, a line for each key; its settings are the values.
+
+    Args:
+        target: Its name, which the file has, too.
+        file: What the artefact is made of.
+        **values: What the document says beside its format and its origin.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> artefact = json_artefact("llada", ScheduleFile(dus_schedule(8)), steps=3)
+        >>> json.loads(artefact.files["llada.json"])["steps"], artefact.settings
+        (3, {'steps': 3})
+    """
     head = {"format": FORMAT, "schema_version": 1, "target": target}
     document = {**head, **values, **origin(file)}
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in document.items())

@@ -110,17 +110,13 @@ def over_orders(
     """
     check_guidance(guidance)
     totals = np.zeros(len(pairs))
-    rows = _masked_rows(denoiser, pairs, draws, seed)
-    done = 0
+    rows = _masked_rows(denoiser, pairs, draws, seed, told)
     while batch := list(islice(rows, batch_size)):
         nll = _losses(denoiser, batch, guidance)
         counts = [sum(row.hidden) for row in batch]
         owners = np.repeat([row.pair for row in batch], counts)
         weights = np.repeat([row.weight for row in batch], counts)
         totals -= np.bincount(owners, weights * nll, len(pairs))
-        told(batch[-1].place - done)
-        done = batch[-1].place
-    told(len(pairs) - done)
     return totals
 
 
@@ -128,31 +124,29 @@ def over_orders(
 class _MaskedRow:
     """A sequence of which some positions are hidden, 1 in ``hidden``."""
 
-    place: int  # how many pairs are done before it
     pair: int
     tokens: Sequence[int]
-    context: int  # how many of the tokens, and how many come after it
-    rest: int
+    context: int  # how many of the tokens
     hidden: Sequence[int]
     weight: float
 
 
 def _masked_rows(
-    denoiser: Denoiser, pairs: Sequence[Pair], draws: int, seed: int
+    denoiser: Denoiser, pairs: Sequence[Pair], draws: int, seed: int, told: Told
 ) -> Iterator[_MaskedRow]:
     """The sequences to score, longest first, so that neighbours are of like length."""
-    order = sorted(range(len(pairs)), key=lambda pair: -sum(map(len, pairs[pair])))
-    for place, pair in enumerate(order):
+    order = [pair for pair, (_, continuation) in enumerate(pairs) if continuation]
+    told(len(pairs) - len(order))
+    for pair in sorted(order, key=lambda pair: -sum(map(len, pairs[pair]))):
         context, continuation = pairs[pair]
-        if not continuation:
-            continue
         check_width(denoiser, len(context) + len(continuation))
         key = np.random.SeedSequence(seed, spawn_key=(content_number(context), len(continuation)))
         masks, weights = order_masks(len(continuation), draws, np.random.default_rng(key))
         tokens, given = [*context, *continuation], [0] * len(context)
         for mask, weight in zip(masks.tolist(), weights.tolist(), strict=True):
             hidden = [*given, *map(int, mask)]
-            yield _MaskedRow(place, pair, tokens, len(context), len(mask), hidden, weight)
+            yield _MaskedRow(pair, tokens, len(context), hidden, weight)
+        told(1)
 
 
 def _losses(denoiser: Denoiser, batch: Sequence[_MaskedRow], guidance: float) -> Floats:
@@ -163,7 +157,7 @@ def _losses(denoiser: Denoiser, batch: Sequence[_MaskedRow], guidance: float) ->
     if guidance == 0.0:
         nll, _ = denoiser.score(canvas, hidden, tokens)
     else:
-        prompt = _stack([[1] * row.context + [0] * row.rest for row in batch]) > 0
+        prompt = _stack([[i < row.context for i in range(len(row.tokens))] for row in batch]) > 0
         without = canvas.masked_fill(prompt, denoiser.mask_id)
         scores = denoiser.log_probs(canvas, hidden), denoiser.log_probs(without, hidden)
         nll, _ = reduce_scores(guide(*scores, guidance), tokens[hidden].to(denoiser.device))
@@ -271,6 +265,11 @@ def _stack(rows: Sequence[Sequence[int]], width: int = 0) -> Tensor:
 
 
 def content_number(tokens: Sequence[int]) -> int:
-    """A number of 32 bits that stands for a sequence of tokens."""
+    """A number of 32 bits that stands for a sequence of tokens.
+
+    Example:
+        >>> content_number([1, 2]) == content_number((1, 2)) != content_number([2, 1])
+        True
+    """
     digest = hashlib.sha256(np.asarray(tokens, dtype=np.int64).tobytes()).digest()
     return int.from_bytes(digest[:4])

@@ -94,10 +94,10 @@ class SchedoptLM(LM):
     def generate_until(self, requests: Sequence[Instance], disable_tqdm: bool = False) -> list[str]:
         """Sample a continuation of each context.
 
-        As many tokens are sampled as ``max_gen_toks`` (or the argument ``length``), rounded up
-        to whole blocks; the text ends at the end token, or where the first of the ``until``
-        strings begins. The passes are those of all blocks up to the end token: a schedule does
-        not read what it writes. At temperature 0, which is what lm-eval means by
+        Whole blocks are sampled until there are ``max_gen_toks`` tokens (or those of the argument
+        ``length``). The text ends after so many, at the end token, or where the first of the
+        ``until`` strings begins. The passes are those of all blocks up to the end token: a
+        schedule does not read what it writes. At temperature 0, which is what lm-eval means by
         ``do_sample: false``, each position gets its likeliest token. No answer depends on the
         batch; one whose tokens or order are drawn depends on its place among the requests, so
         that those which a task repeats differ.
@@ -114,12 +114,10 @@ class SchedoptLM(LM):
         """
         answers = [""] * len(requests)
         nfe, tokens = np.zeros((2, len(requests)), dtype=np.int64)
+        asked = [self._asked(request.args[1]) for request in requests]
         alike: dict[tuple[int, float], list[int]] = defaultdict(list)
-        until: list[list[str]] = []
-        for index, request in enumerate(requests):
-            asked = self._asked(request.args[1])
-            alike[asked["length"], asked["temperature"]].append(index)
-            until.append(asked["until"])
+        for index, own in enumerate(asked):
+            alike[own["length"], own["temperature"]].append(index)
         with _bar("generate_until", len(requests), disable_tqdm) as bar:
             for (length, temperature), members in alike.items():
                 contexts = [self.texts.encode(requests[index].args[0]) for index in members]
@@ -136,8 +134,8 @@ class SchedoptLM(LM):
                     progress=_told(bar),
                 )
                 for index, row, passes in zip(members, samples.tokens, samples.nfe, strict=True):
-                    answer = self._before_end(row[-length:])
-                    answers[index] = _cut(self.texts.decode(answer), until[index])
+                    answer = self._before_end(row[-length:][: asked[index]["most"]])
+                    answers[index] = _cut(self.texts.decode(answer), asked[index]["until"])
                     nfe[index], tokens[index] = passes, len(answer)
         self._nfe += nfe.tolist()
         self._tokens += tokens.tolist()
@@ -250,16 +248,17 @@ class SchedoptLM(LM):
     # What is asked of the model
 
     def _asked(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """How many tokens to generate, at which temperature, and which strings end a text."""
+        """How many tokens to sample and to keep, the temperature, and which strings end a text."""
         asked = normalize_gen_kwargs(dict(kwargs), self.settings.max_gen_toks)
         if unknown := asked.keys() - _UNDERSTOOD:
             LOG.warning("generation without %s, which schedopt does not know", sorted(unknown))
         sampled, temperature = kwargs.get("do_sample"), kwargs.get("temperature")
         if temperature is None:
             temperature = 1.0 if sampled else self.settings.temperature
-        block = self.policy.block_length
+        block, most = self.policy.block_length, self.settings.length or asked["max_gen_toks"]
         return {
-            "length": self.settings.length or -(-asked["max_gen_toks"] // block) * block,
+            "length": -(-most // block) * block,
+            "most": most,
             "temperature": 0.0 if sampled is False else float(temperature),
             "until": asked["until"],
         }

@@ -71,6 +71,10 @@ class Settings:
 
     Raises:
         UsageError: A value out of its domain.
+
+    Example:
+        >>> Settings(planner="eb:0.5", block_length=16).likelihood
+        'mc'
     """
 
     pretrained: str | Path | Denoiser = "tiny"

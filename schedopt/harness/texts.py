@@ -72,7 +72,8 @@ class Texts:
         if room >= longest:
             raise UsageError(
                 f"{room} tokens leave no room for a context: the model takes {longest}",
-                hint="to generate less, give length= or --gen_kwargs max_gen_toks=...",
+                hint="take a model of longer texts, or generate less: length= or "
+                "--gen_kwargs max_gen_toks=...",
             )
         LOG.warning("context of %d tokens: the last %d are kept", len(context), longest - room)
         return context[room - longest :]

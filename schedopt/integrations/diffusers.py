@@ -85,7 +85,7 @@ class SchedoptBlockScheduler(_Base):
         self.rule = BlockRule.from_config(self.config)
         # The base class's own initialiser would add its settings, which mean nothing here, to
         # the configuration; all that it sets besides is set with the steps.
-        self.set_timesteps(self.rule.steps)
+        self.set_timesteps(self.rule.schedule.steps)
         self._masks_left = True
 
     def set_timesteps(
@@ -95,15 +95,16 @@ class SchedoptBlockScheduler(_Base):
         block_length: int | None = None,
     ) -> None:
         """Take up a text; the steps and the block length can only be the schedule's."""
-        if block_length not in (None, self.rule.block_length):
+        schedule = self.rule.schedule
+        if block_length not in (None, schedule.length):
             raise UsageError(
-                f"block_length: the schedule is for {self.rule.block_length} positions, "
+                f"block_length: the schedule is for {schedule.length} positions, "
                 f"got {block_length}",
                 hint="leave block_length out, or export a schedule of that length",
             )
-        if num_inference_steps != self.rule.steps:
+        if num_inference_steps != schedule.steps:
             raise UsageError(
-                f"num_inference_steps: the schedule has {self.rule.steps} a block, "
+                f"num_inference_steps: the schedule has {schedule.steps} a block, "
                 f"got {num_inference_steps} (the pipeline takes no more than gen_length)",
                 hint="call the pipeline with "
                 "num_inference_steps=pipe.scheduler.num_inference_steps",
@@ -112,7 +113,7 @@ class SchedoptBlockScheduler(_Base):
 
     def get_num_transfer_tokens(self, block_length: int, num_inference_steps: int) -> Tensor:
         """How many positions each step reveals of a block that is masked as a whole."""
-        return torch.tensor(self.rule.step_sizes)
+        return torch.tensor(self.rule.schedule.step_sizes)
 
     def step(
         self,
@@ -158,10 +159,10 @@ class SchedoptBlockScheduler(_Base):
                 "without a mask token",
                 hint="use a pipeline of a masked model, such as LLaDA2Pipeline",
             )
-        if sample.shape[-1] != self.rule.block_length:
+        if sample.shape[-1] != self.rule.schedule.length:
             raise UsageError(
-                f"the schedule is for blocks of {self.rule.block_length} positions, got tokens of "
-                f"shape {tuple(sample.shape)}"
+                f"the schedule is for blocks of {self.rule.schedule.length} positions, got tokens "
+                f"of shape {tuple(sample.shape)}"
             )
         masked = sample == mask_token_id
         if prompt_mask is not None:

@@ -40,7 +40,19 @@ def register() -> None:
 
 
 def algorithm(base: Any) -> Any:
-    """The algorithm, as a class derived from SGLang's ``DllmAlgorithm``."""
+    """The algorithm, as a class derived from SGLang's ``DllmAlgorithm``.
+
+    Args:
+        base: That class, which keeps ``block_size`` and ``mask_id`` of its configuration.
+
+    Returns:
+        A class whose instances raise UsageError for a configuration that is no rule, or that
+        does not fit the model.
+
+    Example:
+        >>> algorithm(object).__name__
+        'SchedoptGroups'
+    """
 
     class SchedoptGroups(base):
         """Reveals the groups or sizes of its configuration, with the likeliest tokens."""
@@ -51,7 +63,7 @@ def algorithm(base: Any) -> Any:
             _check(self.rule, config)
 
         def max_steps(self, block_size: int) -> int:
-            return self.rule.steps + 1
+            return self.rule.schedule.steps + 1
 
         def step(self, forward_batch: Any, output: Any, states: list[Any]) -> list[bool]:
             # 0.5.23 passes the logits themselves, other revisions the object that holds them.
@@ -81,14 +93,14 @@ def _check(rule: BlockRule, config: Any) -> None:
         raise UsageError(
             f"{ALGORITHM}: a schedule reveals masked positions, and this model has no mask token"
         )
-    if rule.block_length != config.block_size:
+    if rule.schedule.length != config.block_size:
         raise UsageError(
-            f"{ALGORITHM}: the schedule is for blocks of {rule.block_length} positions, the "
+            f"{ALGORITHM}: the schedule is for blocks of {rule.schedule.length} positions, the "
             f"model's have {config.block_size}",
             hint=f"export a schedule of length {config.block_size}; for a checkpoint trained with "
             f"other blocks than SGLang takes for its architecture, add block_size to the file",
         )
-    if rule.select == "random":
+    if rule.schedule.order.name == "random":
         raise UsageError(
             f"{ALGORITHM}: the processes that share a model would draw different positions",
             hint="schedopt export --to sglang --seed 0 draws the order once",

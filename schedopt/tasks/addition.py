@@ -13,6 +13,17 @@ def addition(digits: int = 15) -> Task:
     Digits are uniform but for this: with probability 1/2 the second digit of a column is what
     the first lacks to nine, so that carries run far. A digit of the sum needs all digits to its
     right, and any-order decoding has to find out where a carry begins.
+
+    Args:
+        digits: Of each number, 2 to 64.
+
+    Raises:
+        UsageError: Another number of digits.
+
+    Example:
+        >>> one = addition(3).instances(1, seed=0)
+        >>> addition(3).show(one.prompts[0]), addition(3).show(one.answers[0])
+        ('3 0 6 2 9 3', '0 5 9 9')
     """
     check_size("addition", "digits", digits, 2, 64)
 

@@ -2,6 +2,7 @@
 
 After the waiting lines of ParallelBench (arXiv:2510.04767): all but the shuffle are functions of
 the prompt, so that a perfect model may reveal them at once; the shuffle is nothing but dependence.
+A list has 2 to 26 items; another size is a UsageError.
 """
 
 from __future__ import annotations
@@ -19,7 +20,12 @@ DEFAULT_SIZE: Final = 16
 
 
 def draw_items(rng: np.random.Generator, count: int, size: int) -> Integers:
-    """Lists of distinct items, uniform, shape (count, size)."""
+    """Lists of distinct items, uniform, shape (count, size).
+
+    Example:
+        >>> draw_items(np.random.default_rng(0), 1, 4)
+        array([[11,  3, 20, 13]])
+    """
     ranks = rng.random((count, len(ITEMS))).argsort(axis=1)
     return ranks[:, :size].astype(np.int64)
 
@@ -35,17 +41,32 @@ def _permuting(name: str, size: int, answer: Callable[[Integers], Integers]) -> 
 
 
 def copy(size: int = DEFAULT_SIZE) -> Task:
-    """Repeat a list."""
+    """Repeat a list.
+
+    Example:
+        >>> copy(3).correct(np.array([[3, 1, 2]]), np.array([[3, 1, 2]]))
+        array([ True])
+    """
     return _permuting("copy", size, np.copy)
 
 
 def reverse(size: int = DEFAULT_SIZE) -> Task:
-    """Turn a list round."""
+    """Turn a list round.
+
+    Example:
+        >>> reverse(3).correct(np.array([[3, 1, 2]]), np.array([[2, 1, 3]]))
+        array([ True])
+    """
     return _permuting("reverse", size, np.fliplr)
 
 
 def sort(size: int = DEFAULT_SIZE) -> Task:
-    """Put a list into alphabetical order."""
+    """Put a list into alphabetical order.
+
+    Example:
+        >>> sort(3).correct(np.array([[3, 1, 2]]), np.array([[1, 2, 3]]))
+        array([ True])
+    """
     return _permuting("sort", size, lambda items: np.sort(items, axis=1))
 
 
@@ -53,6 +74,10 @@ def insert(size: int = DEFAULT_SIZE) -> Task:
     """Put a new item where it is told to be; the answer has ``size`` items.
 
     The prompt is the list of the others, the new item, and the index that it is to have.
+
+    Example:
+        >>> insert(3).correct(np.array([[3, 1, 2, 27]]), np.array([[3, 2, 1]]))
+        array([ True])
     """
     check_size("insert", "items", size, 2, len(ITEMS))
     places = tuple(f"@{i}" for i in range(size))
@@ -71,7 +96,12 @@ def insert(size: int = DEFAULT_SIZE) -> Task:
 
 
 def shuffle(size: int = DEFAULT_SIZE) -> Task:
-    """Put a list into any order but its own; answers are uniform over all of these."""
+    """Put a list into any order but its own; answers are uniform over all of these.
+
+    Example:
+        >>> shuffle(3).correct(np.array([[3, 1, 2]]), np.array([[1, 3, 2]]))
+        array([ True])
+    """
     check_size("shuffle", "items", size, 2, len(ITEMS))
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Integers, Integers]:

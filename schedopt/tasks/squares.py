@@ -34,7 +34,12 @@ def latin_squares(size: int) -> Integers:
 
 @cache
 def sudoku_grids() -> Integers:
-    """All 4x4 Sudoku grids of the digits 0..3, shape (288, 4, 4)."""
+    """All 4x4 Sudoku grids of the digits 0..3, shape (count, 4, 4).
+
+    Example:
+        >>> len(sudoku_grids())
+        288
+    """
     squares = latin_squares(SUDOKU)
     return squares[_has_each(_boxes(squares), np.arange(SUDOKU))]
 
@@ -54,6 +59,17 @@ def latin(size: int = 4) -> Task:
     """Write any Latin square of the given symbols, row by row; answers are uniform over all.
 
     The prompt names the symbols in alphabetical order.
+
+    Args:
+        size: Symbols of the square, 2 to 5.
+
+    Raises:
+        UsageError: Another size.
+
+    Example:
+        >>> one = latin(2).instances(1, seed=0)
+        >>> latin(2).show(one.prompts[0]), latin(2).show(one.answers[0])
+        ('j p', 'j p p j')
     """
     check_size("latin", "symbols", size, 2, 5)
     cells = size * size
@@ -77,6 +93,19 @@ def sudoku(clues: int = 4) -> Task:
     The grid is uniform among all 288 and the places of the clues are uniform, so that answers are
     uniform over the completions of the puzzle. Nothing makes these unique: with 4 clues there
     are 4.1 on average, with 6 clues 1.7, with 8 clues 1.2.
+
+    Args:
+        clues: Cells that the prompt shows, 2 to 14.
+
+    Raises:
+        UsageError: Another number of clues.
+
+    Example:
+        >>> one = sudoku(8).instances(1, seed=0)
+        >>> sudoku(8).show(one.prompts[0])
+        '3 . 2 . 4 2 1 3 . 3 . . . . . 1'
+        >>> sudoku(8).show(one.answers[0])
+        '3 1 2 4 4 2 1 3 1 3 4 2 2 4 3 1'
     """
     check_size("sudoku", "clues", clues, 2, 14)
     cells = SUDOKU * SUDOKU

@@ -54,6 +54,10 @@ class Instances:
     Args:
         prompts: Shape (N, P), token ids.
         answers: Shape (N, R), token ids.
+
+    Example:
+        >>> len(Instances(np.zeros((3, 2), dtype=np.int64), np.zeros((3, 1), dtype=np.int64)))
+        3
     """
 
     prompts: Integers
@@ -172,6 +176,12 @@ def function_task(
         lengths: Tokens of a prompt and of a response.
         draw_prompts: Draws prompts (N, P).
         answer: Prompts (N, P) to answers (N, R).
+
+    Example:
+        >>> task = function_task("flip", ("0", "1"), (1, 1), lambda rng, n: rng.integers(
+        ...     2, size=(n, 1)), lambda prompts: 1 - prompts)
+        >>> task.correct(np.array([[0], [1]]), np.array([[1], [1]])).tolist()
+        [True, False]
     """
 
     def draw(rng: np.random.Generator, count: int) -> tuple[Integers, Integers]:
@@ -189,6 +199,11 @@ def check_size(name: str, what: str, size: int, least: int, most: int) -> None:
 
     Raises:
         UsageError: It is out of range.
+
+    Example:
+        >>> check_size("sort", "items", 1, 2, 26)
+        Traceback (most recent call last):
+        schedopt.errors.UsageError: task sort: need 2 to 26 items, got 1
     """
     if not least <= size <= most:
         raise UsageError(f"task {name}: need {least} to {most} {what}, got {size}")

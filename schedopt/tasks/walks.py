@@ -17,7 +17,13 @@ PAIRS: Final = np.argwhere(np.triu(np.ones((NODES, NODES), dtype=np.bool_), 1)) 
 
 
 def adjacency(prompts: Integers) -> Bools:
-    """Which nodes the edges of each prompt join, shape (N, NODES, NODES), symmetric."""
+    """Which nodes the edges of each prompt join, shape (N, NODES, NODES), symmetric.
+
+    Example:
+        >>> joined = adjacency(walk(2).instances(1, seed=0).prompts)
+        >>> int(joined.sum()) == 2 * EDGES
+        True
+    """
     rows = np.arange(len(prompts))[:, None]
     joined = np.zeros((len(prompts), NODES, NODES), dtype=np.bool_)
     tails, heads = prompts[:, : 2 * EDGES : 2], prompts[:, 1 : 2 * EDGES : 2]
@@ -62,6 +68,19 @@ def walk(length: int = 16) -> Task:
     The prompt lists the 12 edges of a graph on 8 nodes, uniform among all of these and sorted,
     then the two ends, uniform among those that such a walk joins. Steps go along edges in either
     direction and may go back.
+
+    Args:
+        length: Nodes between the ends, 1 to 64.
+
+    Raises:
+        UsageError: Another length.
+
+    Example:
+        >>> one = walk(2).instances(1, seed=0)
+        >>> walk(2).show(one.prompts[0])
+        'A C B C B E B F C E C F C G D E D H E F E G F H A B'
+        >>> walk(2).show(one.answers[0])
+        'C F'
     """
     check_size("walk", "nodes between the ends", length, 1, 64)
 
