@@ -105,29 +105,6 @@ def shared_sizes(name: str, length: int, steps: int) -> tuple[int, ...]:
     return tuple(int(size) for size in np.diff(ends))
 
 
-def cosine_sizes(length: int, steps: int) -> tuple[int, ...]:
-    r"""MaskGIT's step sizes: :math:`n \cos(\pi t / 2k)` positions remain masked after step t.
-
-    Args:
-        length: Number of positions n.
-        steps: Number of steps k.
-
-    Returns:
-        k sizes that sum to n.
-
-    Raises:
-        UsageError: Not 1 <= k <= n.
-
-    References:
-        Chang et al., MaskGIT (arXiv:2202.04200), section 3.3.
-
-    Example:
-        >>> cosine_sizes(8, 4)
-        (1, 1, 3, 3)
-    """
-    return shared_sizes("cosine", length, steps)
-
-
 SizeRule = Callable[[int, int], tuple[int, ...]]
 
 # Sizes by name, of a length and a number of steps.

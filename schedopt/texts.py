@@ -23,10 +23,8 @@ from schedopt.data import (
 from schedopt.errors import UsageError
 from schedopt.models.denoiser import Denoiser, start_of_text
 from schedopt.running import LOCAL, Arrays, Progress, Runner
-from schedopt.samplers.fills import drawn_tokens
-from schedopt.samplers.randomness import row_uniforms
+from schedopt.samplers.drawing import draw
 from schedopt.samplers.registry import policy_for
-from schedopt.samplers.unmask import unmask
 
 SELF: Final = "self"  # no file is called so: files end in .txt or .jsonl
 SELF_TEXTS: Final = 128  # each costs a pass a token; standard errors are over texts
@@ -90,14 +88,12 @@ def self_samples(
     policy = policy_for("random", block_length=drawn, steps=drawn)
     rows = range(index - 1, index - 1 + count * parts, parts)
 
-    def draw(unit: int) -> tuple[NDArray[np.int64]]:
+    def draw_unit(unit: int) -> tuple[NDArray[np.int64]]:
         batch = rows[unit * TOGETHER : (unit + 1) * TOGETHER]
-        uniforms = np.pad(row_uniforms(own_seed, batch, drawn), ((0, 0), (len(given), 0)))
-        done = unmask(
-            denoiser,
+        done = draw(
+            [denoiser],
             torch.tensor([given + [denoiser.mask_id] * drawn] * len(batch)),
             policy,
-            drawn_tokens(1.0, torch.from_numpy(uniforms).to(denoiser.device)),
             start=len(given),
             rows=batch,
             seed=own_seed,
@@ -108,7 +104,7 @@ def self_samples(
         if progress is not None:
             progress(min((unit + 1) * TOGETHER, count), count)
 
-    units = runner.map("texts of the model's own", -(-count // TOGETHER), draw, told)
+    units = runner.map("texts of the model's own", -(-count // TOGETHER), draw_unit, told)
     tokens = np.concatenate([tokens for (tokens,) in units])
     return Windows(torch.from_numpy(tokens), np.arange(count), context)
 

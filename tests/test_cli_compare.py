@@ -11,7 +11,7 @@ from command_line import refused, run
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.files import CurveFile, ScheduleFile, SurfaceFile, write
 from schedopt.schedule import Order, UnmaskingSchedule
-from schedopt.sizes import cosine_sizes, uniform_sizes
+from schedopt.sizes import shared_sizes, uniform_sizes
 from schedopt.solvers import loss_of, solve
 
 CURVE = InformationCurve([2.0, 1.0, 0.5, 0.25, 0.2, 0.1, 0.1, 0.05])
@@ -47,7 +47,7 @@ def test_named_schedules_on_a_curve(curve: Path) -> None:
         for k in (2, 4)
         for name, sizes in (
             ("uniform", uniform_sizes(8, k)),
-            ("cosine", cosine_sizes(8, k)),
+            ("cosine", shared_sizes("cosine", 8, k)),
             ("optimal", solve(CURVE, steps=k).schedule.step_sizes),
         )
     }

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkpoints import published, write_checkpoint
+from checkpoints import FAMILY_CONFIGS, changed, published, write_checkpoint
 from command_line import refused, run
 
 from schedopt.cli.options import PLANNERS
+from schedopt.cli.scores import lines_of
 from schedopt.data import load_windows
 from schedopt.evaluation import evaluate, evaluate_task, evaluate_texts, law_kl, load_judge
 from schedopt.files import Prediction, ScheduleFile, write
@@ -99,6 +100,17 @@ def test_models_of_a_schedule_are_compared_at_equal_operations() -> None:
     assert "by model" in lines[1]
     assert any(line.startswith("operations that a planner needs for the NLL") for line in lines)
     refused(6, "calls models 0 to 1, but there is no model 1", *command)
+
+
+def test_a_schedule_with_sizes_of_its_own_for_each_block() -> None:
+    ours = schedule("ours.json", 8, 2, 2, 4, blocks=((4, 4), (8,)))
+    options = ("--length", 24, "--context", 8, "--windows", 4, "--json")
+    (row,) = run("evaluate", "--schedule", ours, *options).document["rows"]
+    assert (row["nfe"], row["block_length"]) == (2 + 1 + 3, 8)
+    windows, _ = load_windows(load_model("tiny"), length=24, context=8, limit=4)
+    policy = UnmaskingSchedule(8, Order("dilated"), (2, 2, 4), blocks=((4, 4), (8,)))
+    (wanted,) = evaluate(load_model("tiny"), windows, [policy])
+    assert row["nll"] == pytest.approx(wanted.nll.value, abs=1e-6)
 
 
 def test_siblings_decide_whether_a_run_goes_on() -> None:
@@ -269,6 +281,23 @@ def test_free_texts_are_judged_without_a_context() -> None:
     assert found["rows"][0]["judged"]["stderr"] > 0
 
 
+def test_a_shifted_model_without_a_first_token_is_judged_after_contexts(tmp_path: Path) -> None:
+    """No row scores its first token, but contexts stand before what it writes."""
+    config = changed(
+        FAMILY_CONFIGS["dream"],
+        bos_token_id=...,
+        eos_token_id=256,
+        mask_token_id=257,
+        vocab_size=258,
+    )
+    folder = write_checkpoint(tmp_path / "dream", config)
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "ByteTokenizer"}')
+    command = ("evaluate", "--model", folder, "--length", 4, "--context", 4, "--windows", 2)
+    done = run(*command, "--planner", "dus", "--judge", "tiny-judge", "--json")
+    assert done.code == 0, done.err
+    assert done.document["samples"] == 2
+
+
 # Bad input
 
 
@@ -313,6 +342,32 @@ def test_a_schedule_for_another_length_is_refused_by_every_judgement(model: Path
     message = "three.json: $.schedule.length: need a divisor of the"
     for command in (TEXT, LAW, (*SOLVE, "--model", model)):
         refused(3, message, *command, "--schedule", path)
+
+
+@pytest.mark.parametrize("command", [TEXT, SOLVE, (*TEXT, "--judge", "tiny-judge")])
+def test_a_missing_light_model_is_found_before_any_is_loaded(command: tuple[Any, ...]) -> None:
+    told = [{"file": "heavy.json"}, {"file": "light.json"}]
+    both = UnmaskingSchedule(4, Order("dilated"), (2, 2), models=(0, 1))
+    write("both.json", ScheduleFile(both, extensions={"models": told}))
+    message = "there is no model 1 (measured in light.json)"
+    refused(6, message, *command, "--schedule", "both.json", "--model", "not-there")
+
+
+def test_what_is_infinite_is_shown_so() -> None:
+    options = ("--planner", "dus", "--judge", "tiny-judge", "--json")
+    found = run(*TEXT, *options).document
+    nothing = dict.fromkeys(("judge_nll", "stderr", "perplexity", "perplexity_stderr"))
+    found["rows"][0]["judged"] |= nothing  # all texts are empty
+    row = list(lines_of(found))[-1].split()
+    assert row[:5] == ["dus", "16", f"{found['rows'][0]['judged']['nfe']:.4g}", "inf", "inf"]
+
+
+def test_a_law_is_one_model() -> None:
+    both = schedule("both.json", 8, 4, 4, models=(1, 0))
+    done = refused(
+        2, "policy 'both.json' calls 2 models, but a law is one", *LAW, "--schedule", both
+    )
+    assert "hint: judge it on text or a task" in done.err
 
 
 def test_a_schedule_of_another_vocabulary_is_refused(model: Path) -> None:

@@ -87,8 +87,10 @@ def test_a_light_model_that_is_missing(tmp_path: Path) -> None:
 
 def test_a_light_model_in_vain(tmp_path: Path) -> None:
     path = schedule_file(tmp_path, dus_schedule(8))
-    message = "--light: there are 2 models, but 'dilated' calls 1"
-    refused(2, message, "sample", "--schedule", path, "--light", "tiny-light")
+    message = "--light: there are 2 models, but no policy calls more than 1"
+    for command in (("sample",), ("evaluate", "--length", 8)):
+        done = refused(2, message, *command, "--schedule", path, "--light", "tiny-light")
+        assert "hint: leave out --light tiny-light" in done.err
     several = schedule_file(tmp_path, SWITCHING)
     lights = ("--light", "tiny-light", "--light", "tiny")
     refused(2, "there are 3 models", "sample", "--schedule", several, *lights)
@@ -116,7 +118,7 @@ def test_a_schedule_of_another_mask_token(tmp_path: Path, measured: dict[str, An
         "but the model has 257",
         *("sample", "--schedule", path),
     )
-    assert "hint: sample from the model that it was measured on: --model tiny" in done.err
+    assert "hint: take the model that it was measured on: --model tiny" in done.err
     nameless = schedule_file(tmp_path, dus_schedule(8), {"mask_id": 126336})
     done = refused(3, "mask token 126336", "sample", "--schedule", nameless)
     assert done.err.endswith("measured on\n")

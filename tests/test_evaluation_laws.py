@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import permutations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from schedopt.errors import MissingModelError, UsageError
 from schedopt.evaluation import evaluate, law_kl, match, sequential_policy
 from schedopt.evaluation import laws as laws_module
 from schedopt.models import LawDenoiser
+from schedopt.running import Runner, open_journal
 from schedopt.samplers import Policy, SchedulePolicy, policy_for
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import dus_schedule
@@ -244,6 +246,21 @@ def test_a_coarser_model_is_judged_by_the_law() -> None:
     assert mixed.mean.value == pytest.approx(wanted, abs=1e-9)
     assert mixed.nfe_by_model == (2.0, 1.0)
     assert mixed.flops is None
+
+
+def test_a_journal_tells_the_truth_and_the_models_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The truth of drawn outcomes is asked by a policy that may be among those to be judged."""
+    monkeypatch.setattr(laws_module, "MOST_OUTCOMES", 2)
+    law = TableLaw(random_table(2, 3, seed=9))
+    policy = sequential_policy(Order("left_to_right"), 3)
+    unsure = LawDenoiser(np.full((2, 2, 2), 1 / 8))
+    (alone,) = law_kl(law, [policy], model=unsure, samples=20)
+    assert alone.mean.value > 0.0
+    with open_journal(tmp_path, {}, goals={}, command=[], warn=print) as journal:
+        (journaled,) = law_kl(law, [policy], model=unsure, samples=20, runner=Runner(journal))
+    assert journaled.mean == alone.mean
 
 
 def test_exact_scores_match_without_error() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from schedopt.errors import InputError, MissingModelError, UsageError
-from schedopt.evaluation import TextScore, evaluate_texts, pareto_front
+from schedopt.evaluation import TextScore, evaluate_texts, match, pareto_front
 from schedopt.evaluation.judge import JudgedTexts
 from schedopt.models import ByteTokenizer, CallableDenoiser, load_model
 from schedopt.models.denoiser import NO_TOKEN
@@ -25,6 +26,7 @@ class PricedLetters:
     """A judge for which ``a`` costs one nat and any other letter two, after any prompt."""
 
     name = "priced"
+    provenance = MappingProxyType({"name": name})
 
     def __init__(self) -> None:
         self.read: list[tuple[str, str]] = []
@@ -130,6 +132,25 @@ def test_a_text_ends_at_the_end_token() -> None:
     assert all(
         made >= min(length + 1, LENGTH) for made, length in zip(passes, lengths, strict=True)
     )
+
+
+def test_texts_that_are_all_empty_are_no_likely_ones() -> None:
+    """Where a policy writes nothing there is nothing to judge, with or without each document."""
+    policies = [policy_for("dilated", block_length=LENGTH, steps=2)]
+    options = {"length": LENGTH, "count": 3}
+    (empty,) = evaluate_texts(letters({"end": 1.0}, 257), judge(), policies, **options)
+    assert empty.texts == ("", "", "")
+    assert empty.mean.value == empty.perplexity.value == math.inf
+    row = empty.as_row(reference=empty)
+    assert (row["judge_nll"], row["stderr"], row["perplexity"], row["difference"]) == (None,) * 4
+    (written,) = evaluate_texts(letters({"a": 1.0}), judge(), policies, **options)
+    assert [standing.on_front for standing in pareto_front([empty, written])] == [False, True]
+    one = replace(written, weights=np.array([0.0, 0.0, 8.0]))  # all but one are empty
+    assert one.mean.value == 1.0
+    found = match(written, [one])
+    assert found.needed == written.nfe
+    assert found.needed_stderr is None  # without that one the baseline does not get there
+    assert match(written, [empty]).needed is None
 
 
 def test_dull_text_beats_nobody() -> None:

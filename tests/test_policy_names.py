@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from schedopt.samplers import (
 )
 from schedopt.samplers.active import SCORES
 from schedopt.schedule import PLANNERS, Order, UnmaskingSchedule
-from schedopt.sizes import SIZE_RULES, cosine_sizes, dus_schedule, uniform_sizes
+from schedopt.sizes import SIZE_RULES, dus_schedule, shared_sizes, uniform_sizes
 from theory.continuum import square_root_sizes
 
 EXPLICIT = UnmaskingSchedule(
@@ -131,7 +132,7 @@ def test_filters_of_sized_policies() -> None:
     assert found == GatedSchedule(schedule, 0.5, label="dilated,gate=0.5")
     found = policy_for("cosine,gate=0.5", block_length=8, steps=4)
     assert isinstance(found, GatedSchedule)
-    assert found.schedule.step_sizes == cosine_sizes(8, 4)
+    assert found.schedule.step_sizes == shared_sizes("cosine", 8, 4)
     for name, spacing, gate in [
         ("confidence,spacing=4", 4, None),
         ("entropy,gate=0.5", None, 0.5),
@@ -193,14 +194,16 @@ def test_which_take_steps() -> None:
         ("margin,gate=0.3,extra=2", 2, "extra belongs to the gate of an order that is known"),
         ("random,gate=0.3,spacing=4,extra=2", 2, "extra belongs to the gate of an order that"),
         ("eb:-1", None, "gamma: need a finite number of nats >= 0, got -1.0"),
-        ("eb:nan", None, "gamma: need a finite number of nats >= 0, got nan"),
-        ("eb:inf", None, "gamma: need a finite number of nats >= 0, got inf"),
+        ("eb:nan", None, "planner 'eb:nan': need a number after the colon, got 'nan'"),
+        ("eb:1e999", None, "gamma: need a finite number of nats >= 0, got inf"),
         ("entropy_sum:-1", None, "budget: need a finite number of nats >= 0, got -1.0"),
         ("factor:0", None, "factor: need a finite number > 0, got 0.0"),
-        ("factor:nan", None, "factor: need a finite number > 0, got nan"),
+        ("factor:1_0", None, "planner 'factor:1_0': need a number after the colon, got '1_0'"),
         ("threshold:0", None, "tau: need a probability, 0 < tau <= 1, got 0.0"),
         ("threshold:1.1", None, "tau: need a probability, 0 < tau <= 1, got 1.1"),
-        ("threshold:nan", None, "tau: need a probability, 0 < tau <= 1, got nan"),
+        ("threshold: 1", None, "planner 'threshold: 1': need a number after the colon, got"),
+        ("dus:1_6", None, "planner 'dus:1_6': need a number after the colon, got '1_6'"),
+        ("eb,cap=\u0663", None, "cap: need a number of steps, or a schedule file, got"),
         ("klass:0", None, "tau: need a probability, 0 < tau <= 1, got 0.0"),
         ("klass,eps=0", None, "epsilon: need a finite number of nats > 0, got 0.0"),
         ("klass,eps=x", None, "planner 'klass,eps=x': need a number as eps, got 'x'"),
@@ -270,5 +273,8 @@ def test_refused_without_a_name() -> None:
         Planner(0, EntropyBound(0.1))
     with pytest.raises(UsageError, match="block length: need a whole number >= 1, got -2"):
         Planner(-2, ConfidenceThreshold(0.9))
+    for rule in (EntropyBound, EntropySum, ConfidenceThreshold, ConfidenceFactor, Klass):
+        with pytest.raises(UsageError, match="got nan"):
+            rule(math.nan)
     with pytest.raises(UsageError, match="gate: the order 'margin' depends on values"):
         GatedSchedule(UnmaskingSchedule(2, Order("margin"), (1, 1)), 0.5)

@@ -405,6 +405,17 @@ def test_refused_arguments(options: dict[str, Any], message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("length", "nearest"), [(1, 4), (6, 8), (9, 8), (15, 16)])
+def test_a_length_that_fits_is_told(length: int, nearest: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        sample("tiny-light", dus_schedule(4), length=length)
+    assert caught.value.hint == f"take a length of {nearest}, or blocks that divide {length}"
+    assert len(sample("tiny-light", dus_schedule(4), length=nearest).tokens[0]) == nearest
+    with pytest.raises(UsageError) as caught:
+        sample("tiny-light", dus_schedule(4), length=-3)
+    assert caught.value.hint == "take a length of 4"
+
+
 def test_a_law_takes_its_own_length_only() -> None:
     with pytest.raises(UsageError, match="sequence of 2 tokens: this model takes exactly 4"):
         sample(uniform_bits(4), dus_schedule(2))

@@ -18,7 +18,6 @@ from schedopt.errors import UsageError
 from schedopt.sizes import (
     MASKED_SHARES,
     SIZE_RULES,
-    cosine_sizes,
     dus_schedule,
     shared_sizes,
     uniform_sizes,
@@ -27,7 +26,7 @@ from theory.orders import merge_last_group
 
 LEVELS = json.loads((Path(__file__).parent / "golden" / "dus_levels.json").read_text())["entries"]
 Rule = Callable[[int, int], tuple[int, ...]]
-RULES: dict[str, Rule] = {"uniform": uniform_sizes, "cosine": cosine_sizes}
+RULES: dict[str, Rule] = {name: SIZE_RULES[name] for name in ("uniform", "cosine")}
 SHARES: dict[str, Callable[[float], float]] = {
     "cosine": lambda r: math.cos(math.pi / 2 * r),
     "linear": lambda r: 1 - r,
@@ -84,7 +83,7 @@ def test_a_convex_share_reveals_early_and_concave_ones_late() -> None:
 
 def test_a_tie_does_not_hang_on_rounding() -> None:
     for length in range(5, 400, 2):  # n cos(pi / 3) is a half
-        assert sum(cosine_sizes(length, 3)[:2]) == (length + 1) // 2
+        assert sum(shared_sizes("cosine", length, 3)[:2]) == (length + 1) // 2
 
 
 @pytest.mark.parametrize("entry", LEVELS, ids=lambda e: f"{e['B']}-{e['base']}-{e['skip']}")

@@ -192,6 +192,26 @@ def test_a_batch_that_does_not_fit_is_cut(monkeypatch: pytest.MonkeyPatch) -> No
         sample(model, policy)
 
 
+@pytest.mark.parametrize("spelling", ["dus", "eb:0.1"])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_tokens_of_a_step_that_do_not_fit(ahead: bool, spelling: str) -> None:
+    """The model cuts its passes by itself; nobody but the caller can ask for fewer rows."""
+    policy = policy_for(spelling, block_length=4)
+
+    def full(*_: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def wrong(*_: Tensor) -> Tensor:
+        raise RuntimeError("shapes differ")
+
+    canvas = torch.full((3, 4), MASK)
+    with pytest.raises(DeviceMemoryError, match="for the tokens of 3 sequences") as caught:
+        unmask(network(ahead=ahead), canvas, policy, full)
+    assert "--batch" in str(caught.value.hint)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        unmask(network(ahead=ahead), canvas, policy, wrong)
+
+
 # Recordings
 
 

@@ -16,7 +16,7 @@ from schedopt.errors import InputError, UsageError
 from schedopt.models import Denoiser, LawDenoiser, NetworkDenoiser
 from schedopt.samplers import policy_for, sample, unmask
 from schedopt.samplers.fills import drawn_tokens, greedy_tokens, true_tokens
-from schedopt.samplers.guidance import guide
+from schedopt.samplers.guidance import LARGEST, guide
 
 # Fixed seeds: these never change colour. With other seeds each fails once in a million times.
 FALSE_ALARM = 1e-6
@@ -116,6 +116,17 @@ def test_what_guidance_favours() -> None:
 def test_a_scale_that_is_none(scale: float) -> None:
     with pytest.raises(UsageError, match=f"guidance: need a finite number >= 0, got {scale}"):
         sample(plain(), policy_for("dus", block_length=4), guidance=scale)
+
+
+@pytest.mark.parametrize("spelling", ["dus", "eb:0.1", "klass:0.5", "margin"])
+def test_no_scale_is_so_large_that_products_overflow(spelling: str) -> None:
+    policy = policy_for(spelling, block_length=4, steps=2)
+    rows = torch.tensor([[0.0, -math.inf, -80.0]]), torch.tensor([[-math.inf, -80.0, 0.0]])
+    assert not guide(*rows, LARGEST).isnan().any()
+    assert not guide(*reversed(rows), LARGEST).isnan().any()
+    sample(plain(), policy, prompt=[1], guidance=LARGEST)
+    with pytest.raises(UsageError, match=r"guidance: need at most 1e\+06, got 1e\+40"):
+        sample(plain(), policy, prompt=[1], guidance=1e40)
 
 
 def test_a_broken_model_is_found_under_guidance() -> None:

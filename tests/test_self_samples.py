@@ -207,12 +207,12 @@ def test_along_its_own_order_a_network_is_calibrated(monkeypatch: pytest.MonkeyP
     losses = []
 
     def watched(*args: object, **options: object) -> object:
-        done = unmask(*args, **options)
+        done = draw(*args, **options)
         losses.append(done.nll.sum(dim=1))
         return done
 
-    unmask = texts.unmask
-    monkeypatch.setattr(texts, "unmask", watched)
+    draw = texts.draw
+    monkeypatch.setattr(texts, "draw", watched)
     windows = self_samples(model, 64, length=24, seed=1)
     nll = torch.cat(losses).numpy() / 24
     steps = [torch.stack(model.rows[low : low + 24]) for low in range(0, len(model.rows), 24)]
@@ -311,7 +311,7 @@ def test_samples_are_kept_in_the_journal(tmp_path: Path, monkeypatch: pytest.Mon
     arguments = ("estimate", *own, "--passes", 32, "--run-dir", tmp_path / "run", "--json")
     first = run(*arguments)
     assert first.code == 0
-    monkeypatch.setattr(texts, "unmask", None)  # nothing is drawn again
+    monkeypatch.setattr(texts, "draw", None)  # nothing is drawn again
     assert run(*arguments).document == first.document
 
 

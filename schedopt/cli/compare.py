@@ -14,7 +14,7 @@ from schedopt.errors import InputError
 from schedopt.files import read_measure, read_schedule
 from schedopt.files.fields import order_document
 from schedopt.schedule import Order
-from schedopt.sizes import cosine_sizes, doublings, dus_schedule, uniform_sizes
+from schedopt.sizes import doublings, dus_schedule, shared_sizes, uniform_sizes
 
 
 def add_parser(verbs: Verbs) -> None:
@@ -98,7 +98,7 @@ def _named(
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
     for k in steps:
         yield "uniform", uniform_sizes(length, k)
-        yield "cosine", cosine_sizes(length, k)
+        yield "cosine", shared_sizes("cosine", length, k)
     if order.name == "dilated":
         dus = dus_schedule(length, base=order.base or 2, skip=order.skip or 1)
         yield "DUS", dus.step_sizes

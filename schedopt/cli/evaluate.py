@@ -8,7 +8,8 @@ from typing import Final
 
 from schedopt.cli.exact import PARAMETERS
 from schedopt.cli.job import add_run
-from schedopt.cli.options import PLANNERS, add_data, add_light, add_model, add_seed
+from schedopt.cli.light import add_light
+from schedopt.cli.options import PLANNERS, add_data, add_model, add_seed
 from schedopt.cli.output import emit
 from schedopt.cli.parser import Verbs, add_verb, number, whole, wholes
 from schedopt.errors import UsageError

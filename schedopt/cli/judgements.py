@@ -8,34 +8,29 @@ from typing import Any, Final
 
 from schedopt.cli.evaluate import LAW_PARAMETERS
 from schedopt.cli.job import job, schedule_digest
-from schedopt.cli.options import load_denoiser, load_siblings
+from schedopt.cli.light import check_light, load_siblings
+from schedopt.cli.options import load_denoiser
 from schedopt.cli.output import document
 from schedopt.cli.plan import Files, Plan, files_of, plan_for, setting_of
 from schedopt.cli.progress import progress_bar, say_usage
 from schedopt.cli.provenance import check_measured_on, environment, origin
+from schedopt.cli.standings import areas_of, judged_rows, matches_of, predicted, rows_of
 from schedopt.data import DEFAULT_CONTEXT, DEFAULT_LENGTH, Windows
 from schedopt.errors import UsageError
 from schedopt.evaluation import (
     Judge,
-    Score,
     TaskScore,
     TextScore,
-    aup_of,
     evaluate,
     evaluate_task,
     evaluate_texts,
     law_kl,
     load_judge,
-    match,
-    pareto_front,
-    score_row,
     sequential_policy,
 )
 from schedopt.evaluation.laws import SAMPLES
 from schedopt.exact import named_law
-from schedopt.files import ScheduleFile
 from schedopt.models import Denoiser, LawDenoiser, NetworkDenoiser
-from schedopt.models.denoiser import start_of_text
 from schedopt.running import Runner
 from schedopt.samplers import Policy
 from schedopt.tasks import make_task
@@ -54,7 +49,7 @@ def of_text(args: Namespace) -> dict[str, Any] | None:
         if args.excess
     }
     policies = list(dict.fromkeys([*plan.policies, *sequential.values()]))
-    denoiser, *siblings = _models(args, files)
+    denoiser, *siblings = _models(args, files, plan)
     # What is missing is found out before the passes.
     judge = None if args.judge is None else load_judge(args.judge, device=args.device)
     read_by = {} if judge is None else {"judge": dict(judge.provenance)}
@@ -76,10 +71,11 @@ def of_text(args: Namespace) -> dict[str, Any] | None:
     if not args.ranks.first:
         return None
     by_policy = dict(zip(policies, scores, strict=True))
-    rows = _rows(args, plan, by_policy, sequential)
+    rows = rows_of(plan, by_policy, args.cost, sequential)
     for policy, file in plan.ours.items():
-        rows[policy] |= _predicted(file)
-    _add_judged(args, plan, judged, rows)
+        rows[policy] |= predicted(file)
+    for policy, row in judged_rows(plan, judged, args.cost).items():
+        rows[policy]["judged"] = row
     more: dict[str, Any] = {}
     if judge is not None:
         more = {
@@ -99,7 +95,10 @@ def of_text(args: Namespace) -> dict[str, Any] | None:
         windows=len(windows),
         documents=len(set(windows.documents.tolist())),
         rows=list(rows.values()),
-        matches=[*_matches(args, plan, by_policy), *_matches(args, plan, judged)],
+        matches=[
+            *matches_of(plan, by_policy, args.cost),
+            *matches_of(plan, judged, args.cost),
+        ],
         **more,
         provenance=_provenance(args, denoiser, siblings, data=about, **read_by),
     )
@@ -111,7 +110,7 @@ def of_task(args: Namespace) -> dict[str, Any] | None:
         raise UsageError(f"--best: need a number of per cent > 0, got {args.best:g}")
     task, files = make_task(args.task), files_of(args)
     plan = plan_for(args, files, task.response_length)
-    denoiser, *siblings = _models(args, files)
+    denoiser, *siblings = _models(args, files, plan)
     with (
         job(args, denoiser, **_inputs(files, siblings)) as runner,
         progress_bar(args, "instances", "accuracy") as progress,
@@ -131,7 +130,7 @@ def of_task(args: Namespace) -> dict[str, Any] | None:
     if not args.ranks.first:
         return None
     by_policy = dict(zip(plan.policies, scores, strict=True))
-    rows = _rows(args, plan, by_policy)
+    rows = rows_of(plan, by_policy, args.cost)
     for policy, score in by_policy.items():
         tokens = score.by_token.mean
         rows[policy] |= {"token_accuracy": tokens.value, "token_accuracy_stderr": tokens.stderr}
@@ -147,8 +146,8 @@ def of_task(args: Namespace) -> dict[str, Any] | None:
         temperature=_temperature(args),
         guidance=args.guidance,
         rows=list(rows.values()),
-        matches=_matches(args, plan, by_policy),
-        aup=_areas(args, scores),
+        matches=matches_of(plan, by_policy, args.cost),
+        aup=areas_of(scores, args.best),
         provenance=_provenance(args, denoiser, siblings),
     )
 
@@ -162,6 +161,12 @@ def of_law(args: Namespace) -> dict[str, Any] | None:
         given["seed"] = args.seed
     law, files = named_law(args.law, **given), files_of(args)
     plan = plan_for(args, files, law.n)
+    for policy in plan.policies:
+        if policy.models > 1:
+            raise UsageError(
+                f"policy {policy.label!r} calls {policy.models} models, but a law is one",
+                hint="judge it on text or a task, with --light MODEL",
+            )
     oracle = LawDenoiser(law, name=args.law)
     with (
         job(args, oracle, **_inputs(files, ())) as runner,
@@ -178,7 +183,7 @@ def of_law(args: Namespace) -> dict[str, Any] | None:
     if not args.ranks.first:
         return None
     by_policy = dict(zip(plan.policies, scores, strict=True))
-    rows = _rows(args, plan, by_policy)
+    rows = rows_of(plan, by_policy, args.cost)
     for policy, score in by_policy.items():
         rows[policy] |= {"exact": score.documents is None, "output_law_kl": score.output_law_kl}
     return document(
@@ -189,7 +194,7 @@ def of_law(args: Namespace) -> dict[str, Any] | None:
         parameters=given,
         length=law.n,
         rows=list(rows.values()),
-        matches=_matches(args, plan, by_policy),
+        matches=matches_of(plan, by_policy, args.cost),
         provenance=_provenance(args, oracle, ()),
     )
 
@@ -208,8 +213,9 @@ def _temperature(args: Namespace) -> float:
     return usual if args.temperature is None else float(args.temperature)
 
 
-def _models(args: Namespace, files: Files) -> list[NetworkDenoiser]:
+def _models(args: Namespace, files: Files, plan: Plan) -> list[NetworkDenoiser]:
     """The model and its siblings, which the schedules are for."""
+    check_light(args, {policy: plan.ours.get(policy) for policy in plan.policies})
     models = [load_denoiser(args), *load_siblings(args)]
     for path, file in files.items():
         check_measured_on(args, path, file, [model.provenance for model in models])
@@ -247,7 +253,7 @@ def _judged(
     runner: Runner,
 ) -> dict[Policy, TextScore]:
     """What the judge says of continuations of the contexts; of free texts where there is none."""
-    free = windows.context <= len(start_of_text(denoiser))
+    free = windows.context <= (denoiser.bos_id is not None)  # nothing but what must stand first
     with progress_bar(args, "samples") as progress:
         scores = evaluate_texts(
             denoiser,
@@ -265,101 +271,6 @@ def _judged(
             runner=runner,
         )
     return dict(zip(policies, scores, strict=True))
-
-
-def _rows(
-    args: Namespace,
-    plan: Plan,
-    scores: Mapping[Policy, Score],
-    sequential: Mapping[Policy, Policy] | None = None,
-) -> dict[Policy, dict[str, Any]]:
-    """A row for each policy, by policy."""
-    reference = next((scores[policy] for policy in plan.ours), None)
-    standings = pareto_front(list(scores.values()), cost=args.cost)
-    rows = {}
-    for (policy, score), standing in zip(scores.items(), standings, strict=True):
-        base = (sequential or {}).get(policy)
-        row = score_row(
-            score, reference=reference, sequential=None if base is None else scores[base]
-        )
-        rows[policy] = row | standing.as_row()
-    return rows
-
-
-def _add_judged(
-    args: Namespace,
-    plan: Plan,
-    judged: Mapping[Policy, TextScore],
-    rows: Mapping[Policy, dict[str, Any]],
-) -> None:
-    reference = next((judged[policy] for policy in plan.ours if policy in judged), None)
-    standings = pareto_front(list(judged.values()), cost=args.cost)
-    for (policy, score), standing in zip(judged.items(), standings, strict=True):
-        rows[policy]["judged"] = score.as_row(reference=reference) | standing.as_row()
-
-
-def _matches(args: Namespace, plan: Plan, scores: Mapping[Policy, Score]) -> list[dict[str, Any]]:
-    """What each family of planners has to spend for the quality of each schedule."""
-    if not scores:
-        return []
-    rows = []
-    for policy in plan.ours:
-        for family in _families([scores[policy] for policy in plan.planners]):
-            row = match(scores[policy], family, cost=args.cost).as_row()
-            rows.append(row | _variety(scores[policy], family))
-    return rows
-
-
-def _variety(ours: Score, family: Sequence[Score]) -> dict[str, Any]:
-    """Token entropies beside a judge's NLL: no match of one is a match of both."""
-    if not isinstance(ours, TextScore):
-        return {}
-    theirs = [s.by_entropy.mean.value for s in family if isinstance(s, TextScore)]
-    return {
-        "token_entropy": ours.by_entropy.mean.value,
-        "baseline_token_entropy_range": [min(theirs), max(theirs)],
-    }
-
-
-def _families(scores: Sequence[Score]) -> list[list[Score]]:
-    families: dict[str, list[Score]] = {}
-    for score in scores:
-        families.setdefault(score.family, []).append(score)
-    return list(families.values())
-
-
-def _areas(args: Namespace, scores: Sequence[TaskScore]) -> list[dict[str, Any]]:
-    """AUP of each family; none where nothing is solved at all, and so no accuracy is the best."""
-    best = args.best
-    if best is None:
-        best = 100.0 * max(score.mean.value for score in scores)
-        if best == 0.0:
-            return []
-    areas = []
-    for family in _families(scores):
-        area = aup_of(family, best=best)
-        areas.append(
-            {
-                "sampler": family[0].family,
-                "points": len(family),
-                "best": best,
-                "aup": area.value,
-                "stderr": area.stderr,
-            }
-        )
-    return areas
-
-
-def _predicted(file: ScheduleFile) -> dict[str, float]:
-    """The predicted excess, nats per token."""
-    if file.prediction is None:
-        return {}
-    blocks = len(file.schedule.blocks or [0]) if file.prediction.per == "sequence" else 1
-    tokens = blocks * file.schedule.length
-    row = {"predicted_excess": file.prediction.loss / tokens}
-    if file.prediction.stderr is not None:
-        row["predicted_excess_stderr"] = file.prediction.stderr / tokens
-    return row
 
 
 def _inputs(files: Files, siblings: Sequence[Denoiser]) -> dict[str, object]:

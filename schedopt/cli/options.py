@@ -96,31 +96,6 @@ def load_denoiser(args: Namespace) -> NetworkDenoiser:
     )
 
 
-def add_light(parser: ArgumentParser) -> None:
-    """``--light MODEL``, for schedules that switch models."""
-    parser.add_argument(
-        "--light",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="model 1 (again: 2, 3, ...) of schedules that switch models; --model is model 0",
-    )
-
-
-def load_siblings(args: Namespace) -> list[NetworkDenoiser]:
-    """The models that ``--light`` names, in order.
-
-    Raises:
-        SchedoptError: As ``load_model`` does.
-    """
-    from schedopt.models import load_model
-
-    return [
-        load_model(name, device=args.device, dtype=args.dtype, mask_id=args.mask_id)
-        for name in args.light
-    ]
-
-
 def add_data(parser: ArgumentParser) -> None:
     """``--data`` and how it is cut."""
     group = parser.add_argument_group("data")

@@ -68,7 +68,7 @@ def check_measured_on(
         raise InputError(
             f"{path}: $.provenance.model.mask_id: the schedule was measured with mask token "
             f"{mask_id}, but the model has {models[0]['mask_id']}",
-            hint="sample from the model that it was measured on"
+            hint="take the model that it was measured on"
             + ("" if name is None else f": --model {name}"),
         )
     digest = measured.get("weights_sha256")

@@ -6,15 +6,14 @@ from argparse import Namespace
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from schedopt.cli.light import add_light, check_light, load_siblings
 from schedopt.cli.options import (
     PLANNERS,
-    add_light,
     add_model,
     add_seed,
     check_length,
     load_denoiser,
     load_schedule,
-    load_siblings,
 )
 from schedopt.cli.output import document, emit, say
 from schedopt.cli.parser import Verbs, add_verb, number, unicode_text, whole
@@ -81,15 +80,9 @@ def add_parser(verbs: Verbs) -> None:
 def run(args: Namespace) -> int:
     """Print the texts."""
     from schedopt.samplers import sample
-    from schedopt.samplers.siblings import check_enough
 
     policy, file = _policy(args)
-    if args.light and len(args.light) >= policy.models:
-        raise UsageError(
-            f"--light: there are {1 + len(args.light)} models, but {policy.label!r} calls "
-            f"{policy.models}"
-        )
-    check_enough(policy, 1 + len(args.light), _names_of_models(file))
+    check_light(args, {policy: file})
     models = [load_denoiser(args), *load_siblings(args)]
     if file is not None:
         check_measured_on(args, args.schedule, file, [model.provenance for model in models])
@@ -143,13 +136,6 @@ def _policy(args: Namespace) -> tuple[Policy, ScheduleFile | None]:
     if args.steps is not None and not takes_steps(args.planner):
         raise UsageError(f"--steps: planner {args.planner!r} sets its number of steps itself")
     return policy, None
-
-
-def _names_of_models(file: ScheduleFile | None) -> list[str]:
-    """What ``solve`` wrote of the models: the file that each was measured in."""
-    told = None if file is None else file.extensions.get("models")
-    rows = told if isinstance(told, list) else []
-    return [f"measured in {row['file']}" for row in rows if isinstance(row, dict) and "file" in row]
 
 
 def _lines(samples: Samples) -> Iterator[str]:

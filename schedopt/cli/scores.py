@@ -18,6 +18,7 @@ MEASURED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 JUDGED: Final = ("judge_nll", "difference", "perplexity", "token_entropy")
 METRICS: Final = ("nll", "accuracy", "kl", "judge_nll")
+LOSSES: Final = (*METRICS, "perplexity")  # where they are null they are infinite
 
 
 def lines_of(result: Mapping[str, Any]) -> Iterator[str]:
@@ -33,6 +34,9 @@ def lines_of(result: Mapping[str, Any]) -> Iterator[str]:
         keys = [key for key in JUDGED if any(key in row for row in judged)]
         yield from _table(judged, [*keys, *(f"distinct_{n}" for n in (1, 2, 3))])
     yield from _areas(result.get("aup", ()))
+    if any(row["pareto_close"] for row in [*rows, *judged]):
+        yield ""
+        yield "front: no other is better at no higher cost; ? where 2 standard errors may turn it over"
     for metric in METRICS:
         yield from _matches(metric, [row for row in result["matches"] if metric in row])
 
@@ -82,7 +86,7 @@ def _by_model(row: Row) -> list[str]:
 def _measured(row: Row, key: str) -> str:
     value = row.get(key)
     if value is None:
-        return "inf" if key in METRICS else ""
+        return "inf" if key in LOSSES else ""
     stderr = row.get("stderr" if key in METRICS else f"{key}_stderr")
     return nats(value) if not stderr else f"{nats(value)} ± {nats(stderr)}"
 

@@ -5,6 +5,7 @@
 - ``score``: what each of these says of a sampler; differences of pairs.
 - ``compare``: the passes that one sampler needs to match another.
 - ``pareto``, ``aup``: the front of quality and cost, and the area under accuracy.
+- ``units``: what all of them share: work in units, the policies and models, what passes cost.
 """
 
 from schedopt.evaluation.aup import aup, aup_of

@@ -81,6 +81,16 @@ def aup_of(scores: Sequence[Score], *, best: float, alpha: float = ALPHA) -> Mea
 
     Raises:
         UsageError: As ``aup``; the scores are of different cases, or not of a share.
+
+    Example:
+        >>> import numpy as np
+        >>> from schedopt.evaluation.tasks import TaskScore
+        >>> right = np.array([1.0, 0.0, 1.0, 1.0])
+        >>> passes, tokens = np.full((4, 1), 2.0), np.full(4, 8.0)
+        >>> score = TaskScore("eb:1", 8, right, passes, np.arange(4), tokens, right)
+        >>> area = aup_of([score], best=75.0)  # 4 tokens a pass times 75 per cent
+        >>> area.value, round(area.stderr, 9)
+        (300.0, 100.0)
     """
     for score in scores:
         if score.metric.better != "higher":

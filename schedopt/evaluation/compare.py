@@ -111,6 +111,15 @@ def match(ours: Score, baseline: Sequence[Score], *, cost: Cost = "nfe") -> Matc
     Raises:
         UsageError: There is no baseline, it was scored on other cases or by another metric, or a
             score has no such cost.
+
+    Example:
+        >>> from schedopt.evaluation.laws import law_kl
+        >>> from schedopt.samplers.registry import policy_for
+        >>> from theory.distributions import build_law
+        >>> policies = [policy_for("random", block_length=4, steps=k) for k in (1, 2, 4)]
+        >>> scores = law_kl(build_law("parity", n=4), policies)
+        >>> match(scores[1], scores).ratio  # one pass loses no more than two
+        0.5
     """
     if not baseline:
         raise UsageError("match: need at least one score of the baseline")

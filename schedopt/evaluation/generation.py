@@ -17,16 +17,13 @@ from schedopt.errors import MissingModelError, UsageError
 from schedopt.evaluation.diversity import distinct_n, pooled_distinct_n, token_entropy
 from schedopt.evaluation.judge import Judge
 from schedopt.evaluation.score import Metric, Score, finite, score_row
-from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of
+from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of, policies_of
 from schedopt.models import Denoiser
 from schedopt.models.denoiser import NO_TOKEN, start_of_text
 from schedopt.models.tokenizer import Tokenizer
 from schedopt.running import LOCAL, Arrays, Progress, Runner, fingerprint
-from schedopt.samplers.fills import drawn_tokens
-from schedopt.samplers.policies import Policy, as_policy
-from schedopt.samplers.randomness import row_uniforms
-from schedopt.samplers.siblings import check_enough, check_siblings
-from schedopt.samplers.unmask import block_count, unmask
+from schedopt.samplers.drawing import draw
+from schedopt.samplers.policies import Policy
 from schedopt.schedule import UnmaskingSchedule
 
 Floats = NDArray[np.float64]
@@ -50,7 +47,8 @@ class TextScore(Score):
     """What a judge makes of the texts of one policy, and how varied they are.
 
     One is nothing without the other: dull texts are likely. Values are nats per token of the
-    judge, and weights its tokens, so that the mean is over all tokens.
+    judge, and weights its tokens, so that the mean is over all tokens; it is infinite where all
+    texts are empty.
 
     Args:
         texts: What was written, after the prompts and before the end.
@@ -76,15 +74,7 @@ class TextScore(Score):
     @property
     def by_entropy(self) -> EntropyScore:
         """How varied the texts are: what stands beside the judge's NLL."""
-        return EntropyScore(
-            self.sampler,
-            self.block_length,
-            self.entropy,
-            self.passes,
-            self.documents,
-            self.tokens,
-            flops=self.flops,
-        )
+        return self.beside(EntropyScore, self.entropy)
 
     @property
     def aspects(self) -> tuple[Score, ...]:
@@ -159,6 +149,15 @@ def evaluate_texts(
         UsageError: The length is no whole number of blocks, models disagree about tokens, the
             shapes do not fit, or a number is out of range.
         InputError: All texts are of one document.
+
+    Example:
+        >>> from schedopt.evaluation.judge import load_judge
+        >>> from schedopt.models import load_model
+        >>> from schedopt.sizes import dus_schedule
+        >>> model, judge = load_model("tiny-light"), load_judge("tiny-judge")
+        >>> (score,) = evaluate_texts(model, judge, [dus_schedule(8)], length=8, count=4)
+        >>> len(score.texts), score.nfe, score.perplexity.value > 1.0
+        (4, 3.0, True)
     """
     if denoiser.tokenizer is None:
         raise MissingModelError(
@@ -167,11 +166,7 @@ def evaluate_texts(
         )
     read = denoiser.tokenizer
     models = (denoiser, *siblings)
-    check_siblings(models)
-    plans = [as_policy(policy) for policy in policies]
-    for policy in plans:
-        block_count(length, policy)
-        check_enough(policy, len(models))
+    plans = policies_of(policies, models, length)
     given, owners = _given(denoiser, prompts, documents, count)
     check_documents(owners)
     start = given.shape[1]
@@ -180,16 +175,14 @@ def evaluate_texts(
     contexts = [read.decode(_real(row)) for row in given.tolist()]
 
     def compute(policy: Policy, rows: slice) -> Arrays:
-        own = range(rows.start, rows.stop)
-        uniforms = np.pad(row_uniforms(seed, own, length), ((0, 0), (start, 0)))
-        result = unmask(
+        result = draw(
             models,
             canvas[rows],
             policy,
-            drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
             start=start,
-            rows=own,
+            rows=range(rows.start, rows.stop),
             seed=seed,
+            temperature=temperature,
             eos_id=denoiser.eos_id,
             guidance=guidance,
         )

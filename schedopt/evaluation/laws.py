@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from schedopt.errors import UsageError
 from schedopt.evaluation.nll import sequential_policy, teacher_forced
 from schedopt.evaluation.score import Metric, Score
-from schedopt.evaluation.units import batch_for, for_each_policy, name_of
+from schedopt.evaluation.units import batch_for, for_each_policy, name_of, policies_of
 from schedopt.models import Denoiser, LawDenoiser
 from schedopt.running import LOCAL, Arrays, Progress, Runner, fingerprint
 from schedopt.samplers.gated import GatedSchedule
 from schedopt.samplers.planners import Planner
-from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
-from schedopt.samplers.siblings import check_enough, check_siblings
-from schedopt.samplers.unmask import block_count
+from schedopt.samplers.policies import Policy, SchedulePolicy
 from schedopt.schedule import Order, UnmaskingSchedule
 from theory.distributions import Law
 from theory.divergences import expected_kl, partition_kl
@@ -113,12 +111,8 @@ def law_kl(
         raise UsageError(f"samples: a standard error needs at least 2, got {samples}")
     oracle = LawDenoiser(law)
     models = (oracle if model is None else model, *siblings)
-    check_siblings(models)
     _check_symbols(law, models[0])
-    plans = [as_policy(policy) for policy in policies]
-    for policy in plans:
-        block_count(law.n, policy)
-        check_enough(policy, len(models))
+    plans = policies_of(policies, models, law.n)
     run = _Run(law, models, oracle, samples, seed, batch_size, progress, runner)
     return tuple(_by_formula(run, policy) or _by_passes(run, policy) for policy in plans)
 
@@ -178,13 +172,21 @@ class _Run:
         tokens = self.law.draw(self.samples, np.random.default_rng(self.seed))
         # One position a step, the law itself says -log p(x).
         exact = sequential_policy(Order("left_to_right"), self.law.n)
-        nll, _ = self.nll([self.oracle], exact, tokens, np.arange(len(tokens)))
+        nll, _ = self.nll("truth", [self.oracle], exact, tokens, np.arange(len(tokens)))
         return tokens, -nll
 
     def nll(
-        self, models: Sequence[Denoiser], policy: Policy, tokens: Integers, rows: Integers
+        self,
+        asked: str,
+        models: Sequence[Denoiser],
+        policy: Policy,
+        tokens: Integers,
+        rows: Integers,
     ) -> tuple[Floats, Floats]:
-        """NLL of sequences, nats, and their passes by model; ``rows`` seed their orders."""
+        """NLL of sequences, nats, and their passes by model; ``rows`` seed their orders.
+
+        What is ``asked``, the truth or the models, tells their journal entries apart.
+        """
 
         def compute(policy: Policy, part: slice) -> Arrays:
             return teacher_forced(
@@ -197,7 +199,7 @@ class _Run:
             )
 
         ((nll, passes),) = for_each_policy(
-            f"law {fingerprint(tokens, rows, str(self.seed), name_of(policy))}",
+            f"law {asked} {fingerprint(tokens, rows, str(self.seed), name_of(policy))}",
             [policy],
             np.arange(len(tokens)),
             compute,
@@ -253,14 +255,14 @@ def _by_passes(run: _Run, policy: Policy) -> LawScore:
     """The policy, teacher-forced on all outcomes, or on those that are drawn."""
     if run.outcomes is None:
         tokens, log_chances = run.draws
-        nll, passes = run.nll(run.models, policy, tokens, np.arange(len(tokens)))
+        nll, passes = run.nll("models", run.models, policy, tokens, np.arange(len(tokens)))
         return run.drawn(policy, log_chances + nll, passes)
     tokens, chances = run.outcomes
     orders = 1
     if has_random_order(policy):
         orders = max(2, min(run.samples, MOST_SEQUENCES // len(tokens)))
     rows = np.repeat(np.arange(orders), len(tokens))  # one order for all outcomes
-    nll, passes = run.nll(run.models, policy, np.tile(tokens, (orders, 1)), rows)
+    nll, passes = run.nll("models", run.models, policy, np.tile(tokens, (orders, 1)), rows)
     kls = nll.reshape(orders, -1) @ chances + chances @ np.log(chances)
     means = np.einsum("rxm,x->rm", passes.reshape(orders, len(tokens), -1), chances).round(DECIMALS)
     if orders > 1:

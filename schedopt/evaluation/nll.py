@@ -13,12 +13,11 @@ from torch import Tensor
 from schedopt.clusters import Measured, check_documents
 from schedopt.data import Windows, check_tokens
 from schedopt.evaluation.score import Metric, Score
-from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of
+from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of, policies_of
 from schedopt.models import Denoiser
 from schedopt.running import LOCAL, Arrays, Progress, Runner, fingerprint
 from schedopt.samplers.fills import true_tokens
-from schedopt.samplers.policies import Policy, SchedulePolicy, as_policy
-from schedopt.samplers.siblings import check_enough, check_siblings
+from schedopt.samplers.policies import Policy, SchedulePolicy
 from schedopt.samplers.unmask import unmask
 from schedopt.schedule import Order, UnmaskingSchedule
 
@@ -113,10 +112,7 @@ def evaluate(
     for model in models:
         check_tokens(windows, model)
     check_documents(windows.documents)  # before the work, not after
-    plans = [as_policy(policy) for policy in policies]
-    check_siblings(models)
-    for policy in plans:
-        check_enough(policy, len(models))
+    plans = policies_of(policies, models, windows.length)
 
     def compute(policy: Policy, rows: slice) -> Arrays:
         nll, passes = teacher_forced(
@@ -182,6 +178,10 @@ def sequential_policy(order: Order, block_length: int) -> SchedulePolicy:
     """One position a step in this order: the sampler that loses nothing to parallel steps.
 
     The excess of a schedule is its score less that of the sequential sampler of the same order.
+
+    Example:
+        >>> sequential_policy(Order("random"), 4).schedule.step_sizes
+        (1, 1, 1, 1)
     """
     schedule = UnmaskingSchedule(block_length, order, (1,) * block_length)
     return SchedulePolicy(schedule, f"sequential {order.name}")

@@ -49,6 +49,15 @@ def pareto_front(scores: Sequence[Score], *, cost: Cost = "nfe") -> tuple[Standi
 
     Raises:
         UsageError: The scores are of different cases or metrics, or one has no such cost.
+
+    Example:
+        >>> from schedopt.evaluation.laws import law_kl
+        >>> from schedopt.samplers.registry import policy_for
+        >>> from theory.distributions import build_law
+        >>> policies = [policy_for("random", block_length=4, steps=k) for k in (1, 2, 4)]
+        >>> scores = law_kl(build_law("parity", n=4), policies)
+        >>> [standing.on_front for standing in pareto_front(scores)]  # log 2, log 2 and 0 nats
+        [True, False, True]
     """
     points = [(score.cost(cost), *_losses(score)) for score in scores]
     found = []

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from schedopt.errors import UsageError
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+S = TypeVar("S", bound="Score")
 Cost: TypeAlias = Literal["nfe", "flops"]
 COSTS: Final[tuple[Cost, ...]] = ("nfe", "flops")
 
@@ -32,6 +33,10 @@ class Metric:
         name: Key in rows.
         unit: Of the values.
         better: ``lower`` or ``higher``.
+
+    Example:
+        >>> Metric("accuracy", "share of instances", "higher").loss(0.75)
+        -0.75
     """
 
     name: str
@@ -59,7 +64,8 @@ class Score:
         documents: Shape (N,), what each case is of, over which standard errors are taken; None
             where the cases are all there are, so that the mean is exact.
         tokens: Shape (N,), tokens that were sampled in each case.
-        weights: Shape (N,), >= 0 and not all 0; all the same where left out.
+        weights: Shape (N,), >= 0; all the same where left out. Where all are 0 nothing was
+            measured, and the mean is infinite.
         flops: Shape (N,), floating-point operations of each case, or None where a model does not
             say.
     """
@@ -144,6 +150,18 @@ class Score:
             difference = self._linear - other._linear
         return self._measured(difference)
 
+    def beside(self, kind: type[S], values: Floats) -> S:
+        """Another metric of the same cases, shape (N,), after the same passes."""
+        return kind(
+            self.sampler,
+            self.block_length,
+            values,
+            self.passes,
+            self.documents,
+            self.tokens,
+            flops=self.flops,
+        )
+
     def _check_beside(self, other: Score) -> None:
         if self.metric != other.metric:
             raise UsageError(
@@ -163,7 +181,7 @@ class Score:
         """Values whose plain mean and spread are those of the ratio, to first order."""
         if self.weights is None:
             return self.values
-        ratio = float(np.average(self.values, weights=self.weights))
+        ratio = np.average(self.values, weights=self.weights) if self.weights.any() else math.inf
         if not math.isfinite(ratio):
             return np.full(len(self.values), ratio)
         return np.asarray(ratio + self.weights / self.weights.mean() * (self.values - ratio))
@@ -216,9 +234,11 @@ def _without_each(score: Score, cost: Cost) -> Iterator[tuple[float, float]]:
     sums, _ = document_sums(weights * score.values, documents)
     masses, _ = document_sums(weights, documents)
     costs, counts = document_sums(score.costs(cost), documents)
+    left = _without(masses)
+    means = np.divide(_without(sums), left, out=np.full_like(left, np.inf), where=left > 0.0)
     yield from zip(
         (_without(costs) / _without(counts.astype(np.float64))).tolist(),
-        (_without(sums) / _without(masses)).tolist(),
+        means.tolist(),
         strict=True,
     )
 
@@ -262,6 +282,16 @@ def score_row(
 
     Raises:
         UsageError: The scores are of different cases or metrics.
+
+    Example:
+        >>> from schedopt.evaluation.laws import law_kl
+        >>> from schedopt.samplers.registry import policy_for
+        >>> from theory.distributions import build_law
+        >>> policies = [policy_for("random", block_length=4, steps=k) for k in (1, 2, 4)]
+        >>> scores = law_kl(build_law("parity", n=4), policies)
+        >>> row = score_row(scores[0], reference=scores[2])
+        >>> row["nfe"], round(row["kl"], 4), round(row["difference"], 4)
+        (1.0, 0.6931, 0.6931)
     """
     mean = score.mean
     row: dict[str, Any] = {

@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from schedopt.clusters import Measured, check_documents
 from schedopt.errors import UsageError
 from schedopt.evaluation.score import Metric, Score
-from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of
+from schedopt.evaluation.units import batch_for, flops_of, for_each_policy, name_of, policies_of
 from schedopt.models import Denoiser
 from schedopt.running import LOCAL, Arrays, Progress, Runner, fingerprint
-from schedopt.samplers.fills import drawn_tokens
-from schedopt.samplers.policies import Policy, as_policy
-from schedopt.samplers.randomness import row_uniforms
-from schedopt.samplers.siblings import check_enough
-from schedopt.samplers.unmask import block_count, unmask
+from schedopt.samplers.drawing import draw
+from schedopt.samplers.policies import Policy
 from schedopt.schedule import UnmaskingSchedule
 from schedopt.tasks import Task
 
@@ -45,6 +42,13 @@ class TaskScore(Score):
     Args:
         right_tokens: Shape (N,), the share of each response that agrees with the one answer that
             was drawn; there may be other right ones.
+
+    Example:
+        >>> right = np.array([1.0, 0.0, 1.0, 1.0])
+        >>> passes, tokens = np.full((4, 1), 2.0), np.full(4, 8.0)
+        >>> score = TaskScore("eb:1", 8, right, passes, np.arange(4), tokens, right)
+        >>> score.accuracy, score.tokens_per_forward, score.family
+        (Measured(value=0.75, stderr=0.25), 4.0, 'eb')
     """
 
     metric: ClassVar[Metric] = ACCURACY
@@ -59,15 +63,7 @@ class TaskScore(Score):
     @property
     def by_token(self) -> TokenScore:
         """The second metric: how many tokens are those of the answer."""
-        return TokenScore(
-            self.sampler,
-            self.block_length,
-            self.right_tokens,
-            self.passes,
-            self.documents,
-            self.tokens,
-            flops=self.flops,
-        )
+        return self.beside(TokenScore, self.right_tokens)
 
 
 def evaluate_task(
@@ -110,14 +106,24 @@ def evaluate_task(
             of blocks, or a number is out of range.
         MissingModelError: A policy calls a model that is not there.
         InputError: There are fewer than 2 instances.
+
+    Example:
+        >>> from schedopt.models import CallableDenoiser
+        >>> from schedopt.sizes import dus_schedule
+        >>> from schedopt.tasks import make_task
+        >>> task = make_task("copy:4")
+        >>> size = len(task.vocabulary)
+        >>> def unsure(tokens):
+        ...     return torch.zeros(*tokens.shape, size)
+        >>> model = CallableDenoiser(unsure, mask_id=task.mask_id, vocab_size=size)
+        >>> (score,) = evaluate_task(model, task, [dus_schedule(4)], count=8)
+        >>> score.nfe, score.accuracy.value
+        (2.0, 0.0)
     """
     models = (denoiser, *siblings)
     for model in models:
         _check_vocabulary(task, model)
-    plans = [as_policy(policy) for policy in policies]
-    for policy in plans:
-        block_count(task.response_length, policy)
-        check_enough(policy, len(models))
+    plans = policies_of(policies, models, task.response_length)
     given = task.instances(count, seed)
     cases = np.arange(len(given))
     check_documents(cases)
@@ -126,16 +132,14 @@ def evaluate_task(
     canvas[:, :start] = given.prompts
 
     def compute(policy: Policy, rows: slice) -> Arrays:
-        own = range(rows.start, rows.stop)
-        uniforms = np.pad(row_uniforms(seed, own, width - start), ((0, 0), (start, 0)))
-        result = unmask(
+        result = draw(
             models,
             torch.from_numpy(canvas[rows]),
             policy,
-            drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
             start=start,
-            rows=own,
+            rows=range(rows.start, rows.stop),
             seed=seed,
+            temperature=temperature,
             guidance=guidance,
         )
         responses = result.tokens[:, start:].cpu().numpy()

@@ -1,4 +1,4 @@
-"""What judgements share: their work in units, the models of a policy, and what passes cost."""
+"""What judgements share: their work in units, policies and models, and what passes cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from schedopt.errors import UsageError
 from schedopt.models import Denoiser, NetworkDenoiser
 from schedopt.models.denoiser import NO_TOKEN
 from schedopt.running import Arrays, Progress, Runner, even_batch
-from schedopt.samplers.policies import Policy
+from schedopt.samplers.policies import Policy, as_policy
+from schedopt.samplers.siblings import check_enough, check_siblings
+from schedopt.samplers.unmask import block_count
+from schedopt.schedule import UnmaskingSchedule
 
 Floats = NDArray[np.float64]
 Compute: TypeAlias = Callable[[Policy, slice], Arrays]
@@ -26,6 +29,35 @@ Compute: TypeAlias = Callable[[Policy, slice], Arrays]
 MOST_CASES: Final = 64
 UNIT_TOKENS: Final = 2**13
 UNIT_FLOPS: Final = 2e13  # of one pass: 43 ms at the 4.7e14 a second of benchmarks/throughput.py
+
+
+def policies_of(
+    policies: Sequence[UnmaskingSchedule | Policy], models: Sequence[Denoiser], length: int
+) -> list[Policy]:
+    """The policies, which these models can follow over so many positions.
+
+    Args:
+        policies: Schedules and planners.
+        models: Models 0, 1, ... of those that switch models.
+        length: Positions to be revealed.
+
+    Raises:
+        UsageError: The length is no whole number of blocks, or models disagree about tokens.
+        MissingModelError: A policy calls a model that is not there.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.sizes import dus_schedule
+        >>> parity = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+        >>> [policy.label for policy in policies_of([dus_schedule(2)], [parity], 2)]
+        ['dilated']
+    """
+    check_siblings(models)
+    found = [as_policy(policy) for policy in policies]
+    for policy in found:
+        block_count(length, policy)
+        check_enough(policy, len(models))
+    return found
 
 
 def batch_for(denoiser: Denoiser, count: int, width: int, batch_size: int | None) -> int:
@@ -39,6 +71,12 @@ def batch_for(denoiser: Denoiser, count: int, width: int, batch_size: int | None
 
     Raises:
         UsageError: It is below 1.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> parity = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+        >>> batch_for(parity, 100, 2, None), batch_for(parity, 100, 2, 7)
+        (50, 7)
     """
     if batch_size is None:
         most = min(MOST_CASES, UNIT_TOKENS // width)

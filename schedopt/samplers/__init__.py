@@ -8,7 +8,7 @@
 - ``planners``: which and how many are next, by ``rankings`` and ``rules`` (``klass`` has its own)
   with schedules as cap and floor, and ``spacing`` as a filter.
 - ``registry`` finds all of them by name, ``spelling`` takes the name apart.
-- ``fills``: which tokens they get.
+- ``fills``: which tokens they get; ``drawing`` draws those of a row from its own numbers.
 - ``sampling``: prompts in, texts out.
 """
 

@@ -13,6 +13,14 @@ class Ends:
     Args:
         eos_id: The end token.
         masked: Shape (B, L), before the first step.
+
+    Example:
+        >>> masked = np.array([[False, True, True, True]])
+        >>> ends = Ends(9, masked)
+        >>> masked[0, 1:3] = False  # what a step reveals: 5 and the end token
+        >>> ends.see(np.array([5, 9]), np.array([0, 0]), np.array([1, 2]))
+        >>> ends.past(masked)
+        array([[False, False, False,  True]])
     """
 
     def __init__(self, eos_id: int, masked: Bools) -> None:

@@ -11,16 +11,19 @@ from torch import Tensor
 from schedopt.errors import UsageError
 
 IMPOSSIBLE: Final = -1e4  # nats that stand for -inf, which cannot be subtracted
+LARGEST: Final = 1e6  # scale at which float32 still holds all products, and nobody needs more
 
 
 def check_guidance(scale: float) -> None:
     """Refuse a scale that is no scale.
 
     Raises:
-        UsageError: It is negative or not finite.
+        UsageError: It is negative, or so large that what it scales would overflow.
     """
     if not 0.0 <= scale < math.inf:
         raise UsageError(f"guidance: need a finite number >= 0, got {scale!r}")
+    if scale > LARGEST:
+        raise UsageError(f"guidance: need at most {LARGEST:g}, got {scale!r}")
 
 
 def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:

@@ -38,6 +38,13 @@ class Klass:
 
     References:
         Kim et al., KLASS (arXiv:2511.05664).
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, Klass(0.4))).nfe  # nothing ever changes: all in pass n + 1
+        (3,)
     """
 
     tau: float
@@ -52,7 +59,7 @@ class Klass:
         if self.history < 1:
             raise UsageError(f"history: need a whole number of passes >= 1, got {self.history}")
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         memory = _Memory(rows)
         stable: dict[int, Integers] = {}  # of each row, passes in a row with a change below epsilon

@@ -111,7 +111,7 @@ class Planner:
         order = self.order or Order(self.rule.ranking)
         length = self.block_length
         rank = ranking(order, length, rows, blocks, seed)
-        may = self.rule.start(len(rows), blocks)
+        may = self.rule.start(len(rows))
         cap = None if self.cap is None else quotas(self.cap, blocks)
         floor = None if self.floor is None else quotas(self.floor, blocks)
 

@@ -61,6 +61,12 @@ class SchedulePolicy:
     Args:
         schedule: What to follow, in each block of a longer sequence.
         label: What tables call it; the name of the order where left empty.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> policy = SchedulePolicy(dus_schedule(32))
+        >>> policy.label, policy.block_length, policy.foreseen
+        ('dilated', 32, True)
     """
 
     schedule: UnmaskingSchedule
@@ -171,5 +177,11 @@ def steps_of_positions(
 
 
 def as_policy(schedule: UnmaskingSchedule | Policy) -> Policy:
-    """A schedule as a policy; a policy as it is."""
+    """A schedule as a policy; a policy as it is.
+
+    Example:
+        >>> from schedopt.sizes import dus_schedule
+        >>> as_policy(dus_schedule(4)) == as_policy(as_policy(dus_schedule(4)))
+        True
+    """
     return SchedulePolicy(schedule) if isinstance(schedule, UnmaskingSchedule) else schedule

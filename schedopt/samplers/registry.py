@@ -138,7 +138,10 @@ def policy_for(spelling: str, *, block_length: int, steps: int | None = None) ->
 
 def _need_steps(spelling: Spelling, steps: int | None) -> int:
     if steps is None:
-        raise UsageError(f"planner {spelling.text!r}: need its number of steps")
+        raise UsageError(
+            f"planner {spelling.text!r}: need its number of steps",
+            hint="--steps K (steps= in Python), or a planner that sets its own, such as dus or eb",
+        )
     return steps
 
 
@@ -241,7 +244,7 @@ def _bound(spelling: Spelling, key: str, length: int) -> UnmaskingSchedule | Non
     value = spelling.options.get(key)
     if value is None:
         return None
-    if value.isdecimal():
+    if value.isascii() and value.isdecimal():
         return UnmaskingSchedule(length, Order("random"), uniform_sizes(length, int(value)))
     return _read(spelling, key, "a number of steps")
 

@@ -28,8 +28,8 @@ class Rule(Protocol):
         """The order that its paper sorts positions by."""
         ...
 
-    def start(self, rows: int, blocks: int) -> Ready:
-        """Prepare for a batch of so many rows, of so many blocks each.
+    def start(self, rows: int) -> Ready:
+        """Prepare for a batch of so many rows.
 
         Returns:
             Maps active blocks, and how early each position comes (shape (R, B), larger is
@@ -90,11 +90,19 @@ def need_probability(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class AllMasked:
-    """Every masked position: with a schedule as cap, its top-k sampler."""
+    """Every masked position: with a schedule as cap, its top-k sampler.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, AllMasked())).nfe
+        (1,)
+    """
 
     ranking: ClassVar[str] = "confidence"
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         return lambda active, scores: active.masked
 
@@ -118,6 +126,13 @@ class EntropyBound:
 
     References:
         Ben-Hamu et al., EB-Sampler (arXiv:2505.24857), section 3; theory, section 11.6.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, EntropyBound(1.0))).nfe
+        (2,)
     """
 
     gamma: float
@@ -126,7 +141,7 @@ class EntropyBound:
     def __post_init__(self) -> None:
         _need_nats("gamma", self.gamma)
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         return self._ready
 
@@ -159,6 +174,13 @@ class EntropySum:
 
     References:
         Cai, Li (arXiv:2603.22248), entropy sum-based decoding.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, EntropySum(1.0))).nfe
+        (4,)
     """
 
     budget: float
@@ -167,7 +189,7 @@ class EntropySum:
     def __post_init__(self) -> None:
         _need_nats("budget", self.budget)
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         return self._ready
 
@@ -188,6 +210,13 @@ class ConfidenceThreshold:
 
     References:
         Wu et al., Fast-dLLM (arXiv:2505.22618), confidence-aware parallel decoding.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, ConfidenceThreshold(0.5))).nfe
+        (1,)
     """
 
     tau: float
@@ -196,7 +225,7 @@ class ConfidenceThreshold:
     def __post_init__(self) -> None:
         need_probability("tau", self.tau)
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         return lambda active, scores: active.scores("confidence") >= self.tau
 
@@ -218,6 +247,13 @@ class ConfidenceFactor:
 
     References:
         Wu et al., Fast-dLLM (arXiv:2505.22618), factor-based parallel decoding.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers import Planner, sample
+        >>> coins = LawDenoiser(np.full((2, 2, 2, 2), 1 / 16))  # log 2 nats each
+        >>> sample(coins, Planner(4, ConfidenceFactor(1.6))).nfe  # 3 / 2 is below, 4 / 2 is not
+        (2,)
     """
 
     factor: float
@@ -227,7 +263,7 @@ class ConfidenceFactor:
         if not 0.0 < self.factor < np.inf:
             raise UsageError(f"factor: need a finite number > 0, got {self.factor!r}")
 
-    def start(self, rows: int, blocks: int) -> Ready:
+    def start(self, rows: int) -> Ready:
         """Prepare for a batch."""
         return self._ready
 

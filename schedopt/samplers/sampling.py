@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard, cast
 
-import numpy as np
 import torch
 
 from schedopt.errors import UsageError
 from schedopt.models import Denoiser, load_model
 from schedopt.models.denoiser import NO_TOKEN, start_of_text
 from schedopt.running import Progress
-from schedopt.samplers.fills import drawn_tokens
+from schedopt.samplers.drawing import draw
 from schedopt.samplers.policies import Policy, as_policy
-from schedopt.samplers.randomness import row_uniforms
 from schedopt.samplers.siblings import check_enough
-from schedopt.samplers.unmask import block_count, check_width, unmask
+from schedopt.samplers.unmask import block_count, check_width
 from schedopt.schedule import UnmaskingSchedule
 
 Prompt = str | Sequence[int]
@@ -128,15 +126,14 @@ def sample(
         canvas = [
             [NO_TOKEN] * (start - starts[row]) + prompts[row // count] + template for row in rows
         ]
-        uniforms = np.pad(row_uniforms(seed, rows, len(template)), ((0, 0), (start, 0)))
-        done = unmask(
+        done = draw(
             models,
             torch.tensor(canvas),
             policy,
-            drawn_tokens(temperature, torch.from_numpy(uniforms).to(denoiser.device)),
             start=start,
             rows=rows,
             seed=seed,
+            temperature=temperature,
             eos_id=denoiser.eos_id,
             guidance=guidance,
         )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from schedopt.errors import UsageError
 
 Number = TypeVar("Number", int, float)
+
+# int() and float() would also take "1_000", " 8" and digits of other scripts.
+_NUMBER: Final[Mapping[type[float], re.Pattern[str]]] = {
+    int: re.compile(r"[+-]?[0-9]{1,18}"),
+    float: re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,15 +35,27 @@ class Spelling:
     options: dict[str, str]
 
     def real(self, key: str, default: float) -> float:
-        """The value of a key as a real number."""
+        """The value of a key as a real number.
+
+        Raises:
+            UsageError: It is none.
+        """
         return self._as(float, key, "a number", default)
 
     def whole(self, key: str, default: int) -> int:
-        """The value of a key as a whole number."""
+        """The value of a key as a whole number.
+
+        Raises:
+            UsageError: It is none.
+        """
         return self._as(int, key, "a whole number", default)
 
     def number_or(self, default: Number) -> Number:
-        """The number after the colon, of the default's type."""
+        """The number after the colon, of the default's type.
+
+        Raises:
+            UsageError: It is none.
+        """
         if self.number is None:
             return default
         return self._parsed(type(default), self.number, "a number after the colon")
@@ -60,10 +79,9 @@ class Spelling:
         return self._parsed(kind, self.options[key], f"{what} as {key}")
 
     def _parsed(self, kind: type[Number], value: str, what: str) -> Number:
-        try:
-            return kind(value)
-        except ValueError as error:
-            raise UsageError(f"planner {self.text!r}: need {what}, got {value!r}") from error
+        if not _NUMBER[kind].fullmatch(value):
+            raise UsageError(f"planner {self.text!r}: need {what}, got {value!r}")
+        return kind(value)
 
 
 def parse(text: str) -> Spelling:

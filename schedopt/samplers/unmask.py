@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from schedopt.errors import UsageError
+from schedopt.errors import DeviceMemoryError, UsageError
+from schedopt.models.batches import out_of_memory
 from schedopt.models.denoiser import Denoiser
 from schedopt.samplers.active import ActiveBlocks, Bools, Integers
 from schedopt.samplers.ahead import networks_ahead, take_steps_ahead
@@ -62,12 +63,17 @@ def block_count(length: int, policy: Policy) -> int:
     Raises:
         UsageError: The length is not a positive multiple of the block length.
     """
-    if length < 1 or length % policy.block_length:
+    blocks, rest = divmod(length, policy.block_length)
+    if blocks < 1 or rest:
+        nearest = max(1, round(length / policy.block_length)) * policy.block_length
         raise UsageError(
             f"length: need a positive multiple of the block length {policy.block_length} "
-            f"of {policy.label!r}, got {length}"
+            f"of {policy.label!r}, got {length}",
+            hint=f"take a length of {nearest}, or blocks that divide {length}"
+            if length > 0
+            else f"take a length of {nearest}",
         )
-    return length // policy.block_length
+    return blocks
 
 
 def check_width(denoiser: Denoiser, width: int) -> None:
@@ -137,6 +143,18 @@ def unmask(
             or a known one.
         MissingModelError: The policy names a model that is not there.
         InputError: A model gave no distribution, or a mask token was drawn.
+        DeviceMemoryError: One sequence, or what is known of all tokens of a step, does not fit.
+
+    Example:
+        >>> from schedopt.models import LawDenoiser
+        >>> from schedopt.samplers.fills import greedy_tokens
+        >>> from schedopt.samplers.policies import SchedulePolicy
+        >>> from schedopt.sizes import dus_schedule
+        >>> parity = LawDenoiser([[0.5, 0.0], [0.0, 0.5]])
+        >>> canvas = torch.tensor([[1, parity.mask_id]])
+        >>> done = unmask(parity, canvas, SchedulePolicy(dus_schedule(2)), greedy_tokens)
+        >>> done.tokens.tolist(), done.revealed_at.tolist(), done.nfe.tolist()
+        ([[1, 1]], [[-1, 0]], [1])
     """
     models = as_models(models)
     check_siblings(models)
@@ -155,11 +173,18 @@ def unmask(
         for length in np.unique(width - canvas.padding):
             check_width(model, int(length))
     choose = policy.chooser(range(batch) if rows is None else rows, blocks, seed)
-    if policy.foreseen:
-        _unmask_blocks(canvas, policy.label, choose, fill)
-    else:
-        _unmask_adaptively(canvas, policy.label, choose, fill)
-    canvas.finish()
+    take = _unmask_blocks if policy.foreseen else _unmask_adaptively
+    try:
+        take(canvas, policy.label, choose, fill)
+        canvas.finish()
+    except (RuntimeError, MemoryError) as error:
+        # A model cuts its own passes until they fit; what is left is the tokens' distributions.
+        if isinstance(error, DeviceMemoryError) or not out_of_memory(error):
+            raise
+        raise DeviceMemoryError(
+            f"out of memory on {canvas.device} for the tokens of {batch} sequences at once",
+            hint="take fewer: a smaller --batch of schedopt sample (batch_size= in Python)",
+        ) from error
     return Unmasked(canvas.tokens, canvas.nll, canvas.revealed_at, canvas.passes)
 
 
