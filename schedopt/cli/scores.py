@@ -36,7 +36,7 @@ def lines_of(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _areas(result.get("aup", ()))
     if any(row["pareto_close"] for row in [*rows, *judged]):
         yield ""
-        yield "front: no other is better at no higher cost; ? where 2 standard errors may turn it over"
+        yield "front: none is better for as little; ? where 2 standard errors may turn that over"
     for metric in METRICS:
         yield from _matches(metric, [row for row in result["matches"] if metric in row])
 
