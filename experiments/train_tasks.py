@@ -183,6 +183,8 @@ def main() -> None:
     args = parser.parse_args()
     started = time.time()
     chosen = [r for r in RECIPES if not args.only or r.task in args.only.split(",")]
+    if args.only and len(chosen) < len(args.only.split(",")):
+        parser.error(f"--only: some of {args.only!r} is none of {[r.task for r in RECIPES]}")
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # the processes are parallel
     with ProcessPoolExecutor(args.workers, mp_context=get_context("spawn")) as processes:
         jobs = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 
@@ -15,8 +15,35 @@ FIXED_ORDERS: Final = ("left_to_right", "dilated", "explicit")
 PLANNERS: Final = ("confidence", "entropy", "margin")
 ORDER_NAMES: Final = ("random", *FIXED_ORDERS, *PLANNERS)
 
+# Positions: more than a curve of 1 MiB can describe, and still few enough to list in memory.
+LONGEST: Final = 2**20
 
-def _is_int(value: object) -> bool:
+
+def check_longest(what: str, length: int, *, cure: str) -> None:
+    """Refuse more positions than anything here is made for, before they are allocated.
+
+    Args:
+        what: What is so long, as the message names it.
+        length: In positions.
+        cure: The hint.
+
+    Raises:
+        UsageError: The length is over ``LONGEST``.
+
+    Example:
+        >>> check_longest("block length", 32, cure="take a shorter one")
+    """
+    if length > LONGEST:
+        raise UsageError(f"{what}: need at most {LONGEST} positions, got {length}", hint=cure)
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number, numpy's among them, but no truth value.
+
+    Example:
+        >>> is_whole(np.int64(3)), is_whole(3.0), is_whole(True)
+        (True, False, False)
+    """
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
@@ -52,7 +79,7 @@ class Order:
                 value = getattr(self, label)
                 if value is None:
                     value = 2 if label == "base" else 1
-                if not _is_int(value) or value < least:
+                if not is_whole(value) or value < least:
                     raise UsageError(f"dilated order: need {label} >= {least}, got {value!r}")
                 object.__setattr__(self, label, int(value))
         elif self.base is not None or self.skip is not None:
@@ -61,7 +88,7 @@ class Order:
             if self.permutation is None:
                 raise UsageError("an explicit order needs its permutation")
             positions = tuple(self.permutation)
-            if not all(_is_int(p) for p in positions) or sorted(positions) != list(
+            if not all(is_whole(p) for p in positions) or sorted(positions) != list(
                 range(len(positions))
             ):
                 raise UsageError(
@@ -116,7 +143,7 @@ class Order:
 
 def _check_sizes(label: str, sizes: Sequence[int], length: int) -> tuple[int, ...]:
     for i, size in enumerate(sizes):
-        if not _is_int(size) or size < 1:
+        if not is_whole(size) or size < 1:
             raise UsageError(f"{label}[{i}]: need a whole number >= 1, got {size!r}")
     if sum(sizes) != length:
         raise UsageError(f"{label}: sizes sum to {sum(sizes)}, need the length {length}")
@@ -158,7 +185,7 @@ class UnmaskingSchedule:
     blocks: tuple[tuple[int, ...], ...] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not _is_int(self.length) or self.length < 1:
+        if not is_whole(self.length) or self.length < 1:
             raise UsageError(f"length: need a whole number >= 1, got {self.length!r}")
         object.__setattr__(self, "length", int(self.length))
         sizes = _check_sizes("step_sizes", self.step_sizes, self.length)
@@ -169,7 +196,7 @@ class UnmaskingSchedule:
             if self.blocks is not None:
                 raise UsageError("models and blocks: models belong to step_sizes; give one of them")
             if len(self.models) != self.steps or not all(
-                _is_int(m) and m >= 0 for m in self.models
+                is_whole(m) and m >= 0 for m in self.models
             ):
                 raise UsageError(
                     f"models: need {self.steps} indices >= 0, one a step, got {list(self.models)!r}"

@@ -56,6 +56,31 @@ def uniform_sizes(length: int, steps: int) -> tuple[int, ...]:
     return tuple(int(size) for size in np.diff(ends))
 
 
+def llada_sizes(length: int, steps: int) -> tuple[int, ...]:
+    """LLaDA's table: as equal as they can be, the larger ones first.
+
+    Args:
+        length: Number of positions n.
+        steps: Number of steps k.
+
+    Returns:
+        k sizes that sum to n.
+
+    Raises:
+        UsageError: Not 1 <= k <= n.
+
+    References:
+        Nie et al., LLaDA (arXiv:2502.09992), ``get_num_transfer_tokens`` of its code.
+
+    Example:
+        >>> llada_sizes(8, 3)
+        (3, 3, 2)
+    """
+    _check_steps(length, steps)
+    least, more = divmod(length, steps)
+    return (least + 1,) * more + (least,) * (steps - more)
+
+
 # Of the positions, the share that stays masked once a share r of the steps is made. The first five
 # are MaskGIT's; the last is that of the Halton sampler.
 MASKED_SHARES: Final[Mapping[str, Callable[[Floats], Floats]]] = {
@@ -73,7 +98,8 @@ def shared_sizes(name: str, length: int, steps: int) -> tuple[int, ...]:
 
     gamma is ``cosine`` cos(pi r / 2), ``linear`` 1 - r, ``square`` 1 - r^2, ``cubic`` 1 - r^3,
     ``root`` 1 - sqrt(r) or ``arccos`` (2 / pi) arccos r. What remains is rounded to the nearest
-    whole number, a tie downwards; each step reveals at least one position.
+    whole number, a tie downwards (published samplers cut it off); each step reveals at least one
+    position.
 
     Args:
         name: One of ``MASKED_SHARES``.
@@ -110,6 +136,7 @@ SizeRule = Callable[[int, int], tuple[int, ...]]
 # Sizes by name, of a length and a number of steps.
 SIZE_RULES: Final[Mapping[str, SizeRule]] = {
     "uniform": uniform_sizes,
+    "llada": llada_sizes,
     **{name: partial(shared_sizes, name) for name in MASKED_SHARES},
 }
 

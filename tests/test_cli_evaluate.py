@@ -18,6 +18,7 @@ from schedopt.files import Prediction, ScheduleFile, write
 from schedopt.models import load_model
 from schedopt.samplers import POLICY_NAMES, policy_for
 from schedopt.schedule import Order, UnmaskingSchedule
+from schedopt.sizes import dus_schedule
 from schedopt.tasks import make_task
 from theory.distributions import build_law
 
@@ -205,10 +206,16 @@ def test_aup_is_told_where_something_is_solved(
     assert [area["aup"] for area in found["aup"]] == pytest.approx([400.0, 400.0])
     lines = run(*SOLVE, *options).out.splitlines()
     assert "AUP, tokens per pass times per cent; best accuracy 100 %" in lines
-    easier = run(*SOLVE, *options, "--best", 200, "--json").document["aup"][0]
-    assert easier["best"] == 200
-    assert easier["aup"] < 400
-    refused(2, "--best: need a number of per cent > 0, got 0", *SOLVE, *options, "--best", 0)
+    monkeypatch.setattr(
+        "schedopt.tasks.task.Task.correct", lambda self, p, r: np.arange(len(p)) > 3
+    )
+    alone = run(*SOLVE, *options, "--json").document["aup"][0]
+    beside = run(*SOLVE, *options, "--best", 100, "--json").document["aup"][0]
+    assert beside["best"] == 100 > alone["best"]
+    assert beside["aup"] < alone["aup"]
+    for best in (0, 101):
+        message = f"--best: need per cent, 0 < best <= 100, got {best}"
+        refused(2, message, *SOLVE, *options, "--best", best)
 
 
 def test_guidance_is_counted(model: Path) -> None:
@@ -329,7 +336,16 @@ def test_a_shifted_model_without_a_first_token_is_judged_after_contexts(tmp_path
             "--nfe: need a multiple of the 2 blocks, got 3",
             (*LAW, "--planner", "random", "--block-length", 4, "--nfe", 3),
         ),
-        (2, "got 8 and 3", (*LAW, "--planner", "random", "--block-length", 3)),
+        (
+            2,
+            "--nfe: need at most one pass a position, 8, got 17",
+            (*LAW, "--planner", "random", "--nfe", 17),
+        ),
+        (
+            2,
+            "--block-length: need a divisor of the 8 positions, got 3",
+            (*LAW, "--planner", "random", "--block-length", 3),
+        ),
         (6, "no-such-judge", (*TEXT, *PLANNER, "--judge", "no-such-judge")),
     ],
 )
@@ -405,3 +421,15 @@ def test_help_names_every_planner() -> None:
     missing = [name for name in POLICY_NAMES if name not in PLANNERS]
     assert not missing
     assert "--law NAME" in run("evaluate", "--help").out
+
+
+def test_a_schedule_that_is_judged_on_its_own_text_is_told_of() -> None:
+    sha256 = run(*TEXT, *PLANNER, "--json").document["provenance"]["data"]["sha256"]
+    data = {"name": "bundled, part 1/2", "sha256": sha256}
+    path = "own.json"
+    write(path, ScheduleFile(dus_schedule(8), provenance={"data": data}))
+    command = ("evaluate", "--length", 8, "--context", 8, "--windows", 4, "--schedule", path)
+    told = "own.json was chosen on documents of this text (bundled, part 1/2)"
+    assert told in run(*command).err
+    assert told in run(*command, "--part", "1/2").err
+    assert told not in run(*command, "--part", "2/2").err

@@ -173,6 +173,13 @@ def test_usage(arguments: list[str], message: str) -> None:
     refused(2, message, "exact", *arguments)
 
 
+def test_a_law_without_a_length_has_its_cure() -> None:
+    for command in (("exact", "parity"), ("evaluate", "--law", "parity", "--planner", "eb")):
+        done = refused(2, "law 'parity' needs its number of positions n", *command)
+        assert "hint: such as --n 8 (n= in Python)" in done.err
+    assert "hint" not in refused(2, "unknown law 'party'", "exact", "party").err
+
+
 def test_bad_tables(tmp_path: Path) -> None:
     path = tmp_path / "p.npy"
     refused(3, "No such file", "exact", "--table", path)

@@ -64,6 +64,16 @@ def test_dllm(confidence: Path) -> None:
     assert (table["steps"], table["block_size"]) == (8, 8)
 
 
+@pytest.mark.parametrize("target", ["llada", "dream", "dllm", "dus"])
+def test_a_huge_generation_is_refused_before_it_is_laid_out(
+    target: str, confidence: Path, dilated: Path
+) -> None:
+    path = confidence if target in {"llada", "dllm"} else dilated
+    message = "gen_length: need at most 1048576 positions, got 32000000000"
+    done = refused(2, message, "export", path, "--to", target, "--gen-length", 32_000_000_000)
+    assert "hint: a smaller --gen-length" in done.err
+
+
 def test_dus(dilated: Path) -> None:
     levels = run("export", dilated, "--to", "dus").document
     assert levels["groups"] == [[0, 4], [2, 6], [1, 3, 5], [7]]

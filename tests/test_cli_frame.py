@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from argparse import Namespace
 from contextlib import redirect_stderr, suppress
 from io import StringIO
@@ -240,6 +241,38 @@ def test_ctrl_c(tmp_path: Path) -> None:
     out, err = process.communicate()
     os.close(writer)
     assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        ("-m", "schedopt"),
+        ("-c", "import sys; from schedopt.__main__ import main; sys.exit(main())"),
+    ],
+    ids=["module", "script"],
+)
+def test_ctrl_c_while_the_command_still_loads(start: tuple[str, str], tmp_path: Path) -> None:
+    """All that takes a moment is the import of numpy and others: here one that never ends."""
+    slow = "import time\nprint('loading', flush=True)\nwhile True:\n    time.sleep(0.01)\n"
+    # In exec(), as dataclasses have it, where Python remembers a KeyboardInterrupt that is caught.
+    (tmp_path / "numpy.py").write_text(f"exec({slow!r})\n")
+    process = subprocess.Popen(
+        [sys.executable, *start, "--version"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
+
+
+def test_the_script_is_the_module() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["scripts"] == {"schedopt": "schedopt.__main__:main"}
 
 
 def test_the_commands_of_the_demo_parse() -> None:

@@ -281,7 +281,10 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
         (("sample",), "one of the arguments --schedule --planner is required"),
         (("sample", "--planner", "confident", "--steps", 2), "unknown planner 'confident'"),
         (("sample", "--planner", "confidence"), "need its number of steps"),
-        (("sample", "--planner", "random", "--steps", 33), "got k=33, n=32"),
+        (
+            ("sample", "--planner", "random", "--steps", 33),
+            "need 1 <= steps <= the block length 32, got 33",
+        ),
         ((*SAMPLE, "--length", 17), "need a positive multiple of the block length 16"),
         ((*SAMPLE, "--length", 512), "this model takes at most 256"),
         ((*SAMPLE, "--temperature", -1), "temperature: need a finite number >= 0, got -1"),
@@ -342,7 +345,9 @@ def test_evaluate_usage() -> None:
     refused(2, "unknown planner 'x'", "evaluate", "--planner", "x")
     options = ("--planner", "random", "--block-length", 8, "--length", 32)
     refused(2, "--nfe: need a multiple of the 4 blocks, got 6", "evaluate", *options, "--nfe", 6)
-    refused(2, "got 32 and 5", "evaluate", *options, "--block-length", 5)
+    refused(
+        2, "need a divisor of the 32 positions, got 5", "evaluate", *options, "--block-length", 5
+    )
 
 
 # Bad input, whichever verb reads it
@@ -444,9 +449,49 @@ def test_files_that_would_overwrite_each_other(tmp_path: Path) -> None:
 
 def test_a_sample_takes_no_option_in_vain(schedule: Path) -> None:
     given = ("sample", "--schedule", schedule)
-    refused(2, "--steps: a schedule brings its own", *given, "--steps", 2)
-    refused(2, "--block-length: a schedule brings its own", *given, "--block-length", 8)
-    refused(2, "sets its number of steps itself", "sample", "--planner", "eb", "--steps", 4)
+    own = read_schedule(schedule)
+    for option, value in (("--steps", own.steps), ("--block-length", own.length)):
+        message = f"{option}: {schedule} brings its own, {value}, got 3"
+        assert f"hint: leave out {option}" in refused(2, message, *given, option, 3).err
+    message = "--steps: planner 'eb' sets its number of steps itself, got 4"
+    done = refused(2, message, "sample", "--planner", "eb", "--steps", 4)
+    assert "hint: leave out --steps, or take a planner that is told" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "cure"),
+    [
+        (("--planner", "dilated"), "need its number of steps", "--steps K"),
+        (
+            ("--planner", "dilated", "--steps", 33),
+            "planner 'dilated': need 1 <= steps <= the block length 32, got 33",
+            "--steps 32 or fewer, or a larger --block-length",
+        ),
+        (
+            ("--planner", "eb", "--temperature", -1),
+            "temperature: need a finite number >= 0, got -1.0",
+            "0 takes the likeliest token",
+        ),
+        (("--planner", "eb", "--guidance", -1), "guidance: need a finite number", "0 is none"),
+        (("--planner", "eb", "--guidance", 1e7), "guidance: need at most 1e+06", "1 or 2 are"),
+    ],
+)
+def test_a_sample_that_cannot_be_has_its_cure(
+    options: tuple[str | int, ...], message: str, cure: str
+) -> None:
+    assert f"hint: {cure}" in refused(2, message, "sample", *options).err
+
+
+@pytest.mark.parametrize("length", [1_600_000_000, 10**12, 32 * 10**15])
+def test_a_huge_length_is_refused_before_it_is_laid_out(length: int, schedule: Path) -> None:
+    message = f"sequence of {length} tokens: this model takes at most 256"
+    done = refused(2, message, "sample", "--schedule", schedule, "--length", length)
+    assert "hint: give a prompt and a --length" in done.err
+    for planner in (("eb",), ("dilated", "--steps", 4), ("random", "--steps", length)):
+        options = ("--planner", *planner, "--block-length", length)
+        done = refused(2, f"need at most 1048576 positions, got {length}", "sample", *options)
+        assert "hint: a smaller --block-length" in done.err
+    refused(2, f"positions, got {length}", "sample", "--planner", f"dus:{length}")
 
 
 def test_settings_of_a_file_that_cannot_be(schedule: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_schedule_of_another_mask_token(tmp_path: Path, measured: dict[str, An
         "but the model has 257",
         *("sample", "--schedule", path),
     )
-    assert "hint: take the model that it was measured on: --model tiny" in done.err
+    assert "hint: take the model that it was measured on: tiny" in done.err
     nameless = schedule_file(tmp_path, dus_schedule(8), {"mask_id": 126336})
     done = refused(3, "mask token 126336", "sample", "--schedule", nameless)
     assert done.err.endswith("measured on\n")

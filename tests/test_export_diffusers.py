@@ -335,9 +335,9 @@ class Tokenizer:
         return [" ".join(str(int(token)) for token in row) for row in rows]
 
 
-@pytest.mark.parametrize("source", ["usage", "docstring"])
+@pytest.mark.parametrize(("source", "length"), [("usage", 32), ("docstring", 64)])
 def test_the_lines_that_are_shown_run(
-    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("DIR").mkdir()
@@ -358,9 +358,9 @@ def test_the_lines_that_are_shown_run(
     }
     exec(lines, names)
     (text,) = names["texts"]
-    assert len(text.split()) == 64
+    assert len(text.split()) == length
     assert str(MASK) not in text.split()
-    assert names["model"].calls == len(list(expected_groups(DUS, 11, 64)))
+    assert names["model"].calls == len(list(expected_groups(DUS, 11, length)))
 
 
 def test_other_block_lengths_are_warned_about() -> None:

@@ -236,7 +236,10 @@ def test_schedules_that_do_not_suit_the_model(tmp_path: Path, caplog: Any) -> No
     write(path, ScheduleFile(dus_schedule(16), provenance=elsewhere))
     with watched(caplog):
         SchedoptLM(schedule=path)
-    assert "was measured on the model other, and is followed by tiny" in caplog.text
+    assert "was measured on other, not on tiny: the loss that it predicts" in caplog.text
+    write(path, ScheduleFile(dus_schedule(16), provenance={"model": {"mask_id": 7}}))
+    with pytest.raises(InputError, match="measured with mask token 7, but the model has 257"):
+        SchedoptLM(schedule=path)
 
 
 def watched(caplog: Any) -> Any:

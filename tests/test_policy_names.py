@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from schedopt.samplers import (
     takes_steps,
 )
 from schedopt.samplers.active import SCORES
-from schedopt.schedule import PLANNERS, Order, UnmaskingSchedule
+from schedopt.schedule import LONGEST, PLANNERS, Order, UnmaskingSchedule
 from schedopt.sizes import SIZE_RULES, dus_schedule, shared_sizes, uniform_sizes
 from theory.continuum import square_root_sizes
 
@@ -175,13 +176,13 @@ def test_which_take_steps() -> None:
         ("ancestral", None, "planner 'ancestral': need its number of steps"),
         ("random:3", 2, "planner 'random:3': 'random' takes no parameter"),
         ("ancestral:3", 2, "planner 'ancestral:3': 'ancestral' takes no parameter"),
-        ("random", 9, "need 1 <= k <= n, got k=9, n=8"),
-        ("entropy", 0, "need 1 <= k <= n, got k=0, n=8"),
-        ("ancestral", 9, "need 1 <= k <= n, got k=9, n=8"),
+        ("random", 9, "planner 'random': need 1 <= steps <= the block length 8, got 9"),
+        ("entropy", 0, "planner 'entropy': need 1 <= steps <= the block length 8, got 0"),
+        ("ancestral", 9, "'ancestral': need 1 <= steps <= the block length 8, got 9"),
         ("eb:", None, "planner 'eb:': need a number after the colon, got ''"),
         ("eb:x", None, "planner 'eb:x': need a number after the colon, got 'x'"),
-        ("dus:4.5", None, "planner 'dus:4.5': need a number after the colon, got '4.5'"),
-        ("dus:0", None, "length: need a whole number >= 1, got 0"),
+        ("dus:4.5", None, "planner 'dus:4.5': need a whole number after the colon, got '4.5'"),
+        ("dus:0", None, "planner 'dus:0': need a block length >= 1, got 0"),
         ("dus,base=1", None, "dilated order: need base >= 2, got 1"),
         ("dus,skip=0", None, "dilated order: need skip >= 1, got 0"),
         ("dus,skip=x", None, "planner 'dus,skip=x': need a whole number as skip, got 'x'"),
@@ -202,7 +203,7 @@ def test_which_take_steps() -> None:
         ("threshold:0", None, "tau: need a probability, 0 < tau <= 1, got 0.0"),
         ("threshold:1.1", None, "tau: need a probability, 0 < tau <= 1, got 1.1"),
         ("threshold: 1", None, "planner 'threshold: 1': need a number after the colon, got"),
-        ("dus:1_6", None, "planner 'dus:1_6': need a number after the colon, got '1_6'"),
+        ("dus:1_6", None, "planner 'dus:1_6': need a whole number after the colon, got '1_6'"),
         ("eb,cap=\u0663", None, "cap: need a number of steps, or a schedule file, got"),
         ("klass:0", None, "tau: need a probability, 0 < tau <= 1, got 0.0"),
         ("klass,eps=0", None, "epsilon: need a finite number of nats > 0, got 0.0"),
@@ -216,15 +217,16 @@ def test_which_take_steps() -> None:
         ("eb,", None, "planner 'eb,': need key=value after a comma, got ''"),
         ("eb,cap=2,cap=4", None, "planner 'eb,cap=2,cap=4': cap is given twice"),
         ("eb,rank=explicit", None, "rank: need one of random, left_to_right, dilated, confidence"),
-        ("eb,cap=0", None, "need 1 <= k <= n, got k=0, n=8"),
-        ("eb,floor=9", None, "need 1 <= k <= n, got k=9, n=8"),
+        ("eb,cap=0", None, "planner 'eb,cap=0': need 1 <= cap <= the block length 8, got 0"),
+        ("eb,floor=9", None, "'eb,floor=9': need 1 <= floor <= the block length 8, got 9"),
         ("eb,cap=-1", None, "cap: need a number of steps, or a schedule file, got '-1'"),
+        ("eb,cap=8,floor=4", None, "no sampler takes 8 steps or more and 4 or fewer"),
         ("eb,floor=no.json", None, "floor: need a number of steps, or a schedule file, got 'no"),
         ("eb,cap=switching.json", None, "cap: the schedule names models [0, 1]"),
         ("eb,spacing=0", None, "spacing: need a whole number >= 1, got 0"),
         ("eb,spacing=x", None, "planner 'eb,spacing=x': need a whole number as spacing, got 'x'"),
         ("eb,gate=0", None, "gate: need a probability, 0 < gate <= 1, got 0.0"),
-        ("random,sizes=cubes", 2, "sizes: need one of uniform, cosine, linear, square"),
+        ("random,sizes=cubes", 2, "sizes: need one of uniform, llada, cosine, linear"),
         ("random,sizes=root,curve=curve.json", 2, "sizes and curve: give one of them"),
         ("random,curve=curve.json", None, "need its number of steps"),
     ],
@@ -233,6 +235,67 @@ def test_refused(folder: Path, spelling: str, steps: int | None, message: str) -
     with pytest.raises(UsageError) as caught:
         policy_for(spelling, block_length=8, steps=steps)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "steps", "hint"),
+    [
+        ("random", None, "--steps K (steps= in Python), or a planner that sets its own"),
+        ("dilated", 9, "--steps 8 or fewer, or a larger --block-length"),
+        ("eb,cap=0", None, "such as cap=2"),
+        ("eb,floor=9", None, "such as floor=2"),
+        ("eb,cap=" + "9" * 5000, None, "such as cap=8"),
+        ("eb:x", None, "such as eb:0.1"),
+        ("dus:1.5", None, "such as dus:8"),
+        ("dus:0", None, "dus:32"),
+        ("eb,spacing=x", None, "such as spacing=1"),
+        ("eb,spacing=0", None, "such as 4"),
+        ("eb:-1", None, "such as 0.1"),
+        ("threshold:2", None, "such as 0.9"),
+        ("factor:0", None, "such as 1"),
+        ("klass,eps=0", None, "such as 0.01"),
+        ("klass,history=0", None, "such as 2"),
+        ("dus,gate=0.3,extra=-1", None, "0 is none"),
+    ],
+)
+def test_a_refusal_names_its_cure(spelling: str, steps: int | None, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        policy_for(spelling, block_length=8, steps=steps)
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("spelling", ["eb", "dilated", "random,sizes=cosine", "ancestral", "dus"])
+def test_a_block_is_measured_before_it_is_laid_out(spelling: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        policy_for(spelling, block_length=10**15, steps=10**15)
+    assert str(caught.value) == f"block length: need at most {LONGEST} positions, got {10**15}"
+    assert "a smaller --block-length" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("block_length", [0, -1, 8.0, True])
+def test_what_is_no_block_length(block_length: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        policy_for("eb", block_length=block_length)
+    assert str(caught.value) == f"block length: need a whole number >= 1, got {block_length!r}"
+
+
+def test_what_is_no_number_of_steps() -> None:
+    steps: Any = 2.5
+    with pytest.raises(UsageError, match=r"need 1 <= steps <= the block length 8, got 2\.5"):
+        policy_for("random", block_length=8, steps=steps)
+
+
+def test_the_block_of_dus_is_measured_before_it_is_laid_out() -> None:
+    with pytest.raises(UsageError, match=f"need at most {LONGEST} positions, got 1000000000000"):
+        policy_for("dus:1000000000000", block_length=8)
+    assert policy_for(f"dus:{2**12}", block_length=8).block_length == 2**12
+
+
+def test_ancestral_has_no_more_steps_than_positions() -> None:
+    with pytest.raises(UsageError) as caught:
+        Ancestral(8, 9)
+    assert str(caught.value) == "ancestral: need 1 <= steps <= the block length 8, got 9"
+    assert caught.value.hint == "take a step for each position at most"
 
 
 @pytest.mark.parametrize(

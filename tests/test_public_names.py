@@ -54,3 +54,9 @@ def test_a_verb_loads_what_it_needs(statement: str, loads_torch: bool) -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{loads_torch}\n"
+
+
+def test_packages_are_attributes_without_an_import_of_their_own() -> None:
+    code = "import schedopt; print(schedopt.files.read_curve.__name__, schedopt.sizes.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["read_curve", "schedopt.sizes"]

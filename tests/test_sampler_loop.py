@@ -17,7 +17,7 @@ from strategies import random_table, unmasking_schedules
 from torch import Tensor
 
 from schedopt.errors import InputError, MissingModelError, UsageError
-from schedopt.models import LawDenoiser, load_model
+from schedopt.models import CallableDenoiser, LawDenoiser, load_model
 from schedopt.samplers import (
     GIVEN,
     PAST_END,
@@ -30,7 +30,7 @@ from schedopt.samplers import (
 from schedopt.samplers.active import ActiveBlocks, Bools
 from schedopt.samplers.fills import drawn_tokens, greedy_tokens
 from schedopt.samplers.policies import Chooser
-from schedopt.schedule import Order, UnmaskingSchedule
+from schedopt.schedule import LONGEST, Order, UnmaskingSchedule
 from schedopt.sizes import dus_schedule
 
 MASK = 2  # of laws of bits
@@ -394,9 +394,18 @@ def test_a_model_that_emits_its_mask() -> None:
         ({"temperature": -0.1}, "temperature: need a finite number >= 0, got -0.1"),
         ({"temperature": float("inf")}, "temperature: need a finite number >= 0, got inf"),
         ({"temperature": float("nan")}, "temperature: need a finite number >= 0, got nan"),
-        ({"count": 0}, "need count and batch size >= 1, got 0 and 64"),
-        ({"batch_size": 0}, "need count and batch size >= 1, got 1 and 0"),
+        ({"count": 0}, "count: need a whole number >= 1, got 0"),
+        ({"batch_size": 0}, "batch_size: need a whole number >= 1, got 0"),
         ({"seed": -1}, "seed: need a whole number >= 0, got -1"),
+        ({"seed": 1.5}, "seed: need a whole number >= 0, got 1.5"),
+        ({"count": 1.5}, "count: need a whole number >= 1, got 1.5"),
+        ({"count": True}, "count: need a whole number >= 1, got True"),
+        ({"batch_size": 2.0}, "batch_size: need a whole number >= 1, got 2.0"),
+        ({"length": 4.0}, "length: need a whole number of positions, got 4.0"),
+        ({"prompt": [97, 1.5]}, "prompt[1]: need a token id, a whole number, got 1.5"),
+        ({"prompt": [[97], [1.0]]}, "prompt[0]: need a token id, a whole number, got 1.0"),
+        ({"tokens": [257, 257, None, 1]}, "tokens[2]: need a token id, a whole number, got None"),
+        ({"length": 4 * 10**15}, f"sequence of {4 * 10**15} tokens: this model takes at most 256"),
     ],
 )
 def test_refused_arguments(options: dict[str, Any], message: str) -> None:
@@ -419,6 +428,22 @@ def test_a_length_that_fits_is_told(length: int, nearest: int) -> None:
 def test_a_law_takes_its_own_length_only() -> None:
     with pytest.raises(UsageError, match="sequence of 2 tokens: this model takes exactly 4"):
         sample(uniform_bits(4), dus_schedule(2))
+
+
+def test_a_model_without_a_limit_takes_what_fits_in_memory() -> None:
+    unsure = torch.zeros(4, 3)
+    endless = CallableDenoiser(lambda tokens: unsure, mask_id=2, vocab_size=3)
+    assert endless.max_length is None
+    with pytest.raises(UsageError) as caught:
+        sample(endless, dus_schedule(4), length=4 * 10**15)
+    message = f"sequence of {4 * 10**15} tokens: this model takes at most {LONGEST}"
+    assert str(caught.value) == message
+
+
+def test_token_ids_may_be_numbers_of_any_kind() -> None:
+    prompts: list[Any] = [[97, 98], np.array([97, 98]), torch.tensor([97, 98]), [97, np.int64(98)]]
+    rows = {sample("tiny-light", dus_schedule(4), prompt=prompt).tokens for prompt in prompts}
+    assert len(rows) == 1
 
 
 def test_a_text_needs_a_tokenizer() -> None:

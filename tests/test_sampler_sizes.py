@@ -19,6 +19,7 @@ from schedopt.sizes import (
     MASKED_SHARES,
     SIZE_RULES,
     dus_schedule,
+    llada_sizes,
     shared_sizes,
     uniform_sizes,
 )
@@ -58,6 +59,8 @@ def test_sizes_are_compositions(length_and_steps: tuple[int, int]) -> None:
         assert (len(sizes), sum(sizes)) == (steps, length)
         assert min(sizes) >= 1
     assert max(uniform_sizes(length, steps)) - min(uniform_sizes(length, steps)) <= 1
+    table = [length // steps + (t < length % steps) for t in range(steps)]  # LLaDA's
+    assert llada_sizes(length, steps) == tuple(table)
 
 
 @given(st.sampled_from(list(SHARES)), st.integers(1, 9), st.integers(1, 40))

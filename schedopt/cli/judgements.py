@@ -13,7 +13,12 @@ from schedopt.cli.options import load_denoiser
 from schedopt.cli.output import document
 from schedopt.cli.plan import Files, Plan, files_of, plan_for, setting_of
 from schedopt.cli.progress import progress_bar, say_usage
-from schedopt.cli.provenance import check_measured_on, environment, origin
+from schedopt.cli.provenance import (
+    check_measured_on,
+    environment,
+    origin,
+    warn_of_own_text,
+)
 from schedopt.cli.standings import areas_of, judged_rows, matches_of, predicted, rows_of
 from schedopt.data import DEFAULT_CONTEXT, DEFAULT_LENGTH, Windows
 from schedopt.errors import UsageError
@@ -55,6 +60,8 @@ def of_text(args: Namespace) -> dict[str, Any] | None:
     read_by = {} if judge is None else {"judge": dict(judge.provenance)}
     with job(args, denoiser, **_inputs(files, siblings), **read_by) as runner:
         windows, about = _windows(args, denoiser, files, length, runner)
+        for path, file in files.items():
+            warn_of_own_text(args, path, file, about)
         with progress_bar(args, "windows") as progress:
             scores = evaluate(
                 denoiser,
@@ -106,8 +113,8 @@ def of_text(args: Namespace) -> dict[str, Any] | None:
 
 def of_task(args: Namespace) -> dict[str, Any] | None:
     """Accuracy on a task, and the area under it for each family of planners."""
-    if args.best is not None and not args.best > 0.0:  # found out before the passes
-        raise UsageError(f"--best: need a number of per cent > 0, got {args.best:g}")
+    if args.best is not None and not 0.0 < args.best <= 100.0:  # found out before the passes
+        raise UsageError(f"--best: need per cent, 0 < best <= 100, got {args.best:g}")
     task, files = make_task(args.task), files_of(args)
     plan = plan_for(args, files, task.response_length)
     denoiser, *siblings = _models(args, files, plan)

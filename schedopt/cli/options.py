@@ -215,8 +215,10 @@ def load_schedule(path: str) -> ScheduleFile:
     return loads(read_bytes(path), [ScheduleFile], name=path)
 
 
-def check_length(path: str, schedule: UnmaskingSchedule, length: int) -> None:
-    """Refuse a schedule file that is for another length.
+def check_length(
+    path: str, schedule: UnmaskingSchedule, length: int, *, option: str = "--length"
+) -> None:
+    """Refuse a schedule file that is for another length, which the option may set right.
 
     Raises:
         InputError: The length is no multiple of the schedule's block length.
@@ -225,7 +227,7 @@ def check_length(path: str, schedule: UnmaskingSchedule, length: int) -> None:
     if length % block:
         raise InputError(
             f"{path}: $.schedule.length: need a divisor of the {length} positions, got {block}",
-            hint=f"--length {max(1, round(length / block)) * block}",
+            hint=f"{option} {max(1, round(length / block)) * block}",
         )
 
 

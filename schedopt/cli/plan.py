@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
 from schedopt.cli.options import check_length, load_schedule
@@ -41,7 +42,7 @@ def files_of(args: Namespace) -> dict[str, ScheduleFile]:
 def plan_for(args: Namespace, files: Files, length: int) -> Plan:
     """The schedules and the planners for so many positions."""
     for path, file in files.items():
-        check_length(path, file.schedule, length)
+        check_length(path, file.schedule, length, option="--length" if args.law is None else "--n")
     ours: dict[Policy, ScheduleFile] = {
         SchedulePolicy(file.schedule, path): file for path, file in files.items()
     }
@@ -57,7 +58,10 @@ def _planners(args: Namespace, length: int) -> list[Policy]:
     """The planners, those that take a number of steps once for each number of passes."""
     block = args.block_length or length
     if length % block:
-        raise UsageError(f"need a length that --block-length divides, got {length} and {block}")
+        raise UsageError(
+            f"--block-length: need a divisor of the {length} positions, got {block}",
+            hint=f"--block-length {gcd(length, block)}",
+        )
     blocks = length // block
     found = []
     for name in args.planner:
@@ -66,7 +70,15 @@ def _planners(args: Namespace, length: int) -> list[Policy]:
             continue
         for nfe in args.nfe:
             if nfe % blocks:
-                raise UsageError(f"--nfe: need a multiple of the {blocks} blocks, got {nfe}")
+                raise UsageError(
+                    f"--nfe: need a multiple of the {blocks} blocks, got {nfe}",
+                    hint=f"--nfe {min(-(-nfe // blocks) * blocks, length)}",
+                )
+            if nfe > length:
+                raise UsageError(
+                    f"--nfe: need at most one pass a position, {length}, got {nfe}",
+                    hint=f"--nfe {length}",
+                )
             found.append(policy_for(name, block_length=block, steps=nfe // blocks))
     return found
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from schedopt import __version__
 from schedopt.cli.output import say
-from schedopt.errors import InputError
 from schedopt.files import MEASURES, CurveFile, ScheduleFile, SurfaceFile, loads, read_bytes
 
 # What a file says of the measurement, and what is made of the file passes on.
@@ -51,31 +50,28 @@ def check_measured_on(
 ) -> None:
     """Refuse a schedule of other tokens, and warn of one that was measured on another model.
 
-    Args:
-        args: Of the command.
-        path: The schedule's file.
-        file: What is in it.
-        models: Provenance of each model that is to follow it.
-
     Raises:
-        InputError: The schedule's model has another mask token.
+        InputError: As ``measured_on``.
     """
-    measured = file.provenance.get("model")
-    if not isinstance(measured, Mapping):
+    from schedopt.samplers.measured import measured_on
+
+    warning = measured_on(path, file, models)
+    if warning:
+        say(args, f"warning: {warning}")
+
+
+def warn_of_own_text(
+    args: Namespace, path: str, file: ScheduleFile, data: Mapping[str, object]
+) -> None:
+    """Tell of a schedule that is judged on the documents that it was chosen by."""
+    from schedopt.data.corpus import parts_apart
+
+    own = file.provenance.get("data")
+    if not isinstance(own, Mapping) or own.get("sha256") != data["sha256"]:
         return
-    mask_id, name = measured.get("mask_id"), measured.get("name")
-    if mask_id is not None and mask_id != models[0]["mask_id"]:
-        raise InputError(
-            f"{path}: $.provenance.model.mask_id: the schedule was measured with mask token "
-            f"{mask_id}, but the model has {models[0]['mask_id']}",
-            hint="take the model that it was measured on"
-            + ("" if name is None else f": --model {name}"),
-        )
-    digest = measured.get("weights_sha256")
-    key, told = ("name", name) if digest is None else ("weights_sha256", digest)
-    if told is not None and told not in [model.get(key) for model in models]:
+    if not parts_apart(str(own.get("name")), str(data["name"])):
         say(
             args,
-            f"warning: {path} was measured on {name or 'another model'}, not on "
-            f"{models[0]['name']}: the loss that it predicts is not that of this model",
+            f"warning: {path} was chosen on documents of this text ({own.get('name')}), which "
+            "flatters it: fit with --part 1/2 and evaluate with --part 2/2, or give other --data",
         )

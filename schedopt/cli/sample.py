@@ -125,16 +125,25 @@ def _policy(args: Namespace) -> tuple[Policy, ScheduleFile | None]:
     from schedopt.samplers import as_policy, policy_for, takes_steps
 
     if args.schedule is not None:
-        for name in ("steps", "block_length"):
-            if getattr(args, name) is not None:
-                raise UsageError(f"--{name.replace('_', '-')}: a schedule brings its own")
         file = load_schedule(args.schedule)
+        for option, given, own in (
+            ("--steps", args.steps, file.schedule.steps),
+            ("--block-length", args.block_length, file.schedule.length),
+        ):
+            if given is not None:
+                raise UsageError(
+                    f"{option}: {args.schedule} brings its own, {own}, got {given}",
+                    hint=f"leave out {option}, or take a --planner",
+                )
         if args.length is not None:
             check_length(args.schedule, file.schedule, args.length)
         return as_policy(file.schedule), file
     policy = policy_for(args.planner, block_length=args.block_length or 32, steps=args.steps)
     if args.steps is not None and not takes_steps(args.planner):
-        raise UsageError(f"--steps: planner {args.planner!r} sets its number of steps itself")
+        raise UsageError(
+            f"--steps: planner {args.planner!r} sets its number of steps itself, got {args.steps}",
+            hint="leave out --steps, or take a planner that is told, such as confidence",
+        )
     return policy, None
 
 

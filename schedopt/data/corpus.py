@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,20 @@ def part_name(name: str, part: tuple[int, int]) -> str:
     """
     index, parts = part
     return name if parts == 1 else f"{name}, part {index}/{parts}"
+
+
+def parts_apart(one: str, other: str) -> bool:
+    """Whether two parts of one text, by their names, share no document.
+
+    Example:
+        >>> parts_apart("a.txt, part 1/2", "a.txt, part 2/2")
+        True
+        >>> parts_apart("a.txt, part 1/2", "a.txt")
+        False
+    """
+    found = [re.search(r", part (\d+)/(\d+)$", name) for name in (one, other)]
+    parts = [match.groups() for match in found if match is not None]
+    return len(parts) == 2 and parts[0][1] == parts[1][1] and parts[0][0] != parts[1][0]
 
 
 @dataclass(frozen=True)

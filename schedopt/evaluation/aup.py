@@ -30,7 +30,7 @@ def aup(points: Sequence[tuple[float, float]], *, best: float, alpha: float = AL
 
     Args:
         points: (tokens per forward pass, accuracy in per cent), in any order.
-        best: y_max, the best accuracy of any method on the task, in per cent, > 0.
+        best: y_max, the best accuracy of any method on the task, in per cent, 0 < best <= 100.
         alpha: How much lost accuracy weighs, >= 0.
 
     Returns:
@@ -54,8 +54,8 @@ def aup(points: Sequence[tuple[float, float]], *, best: float, alpha: float = AL
             "AUP: need points (tokens per forward pass > 0, accuracy 0..100 per cent), got "
             f"{list(points)!r}"
         )
-    if not 0.0 < best < math.inf or not 0.0 <= alpha < math.inf:
-        raise UsageError(f"AUP: need best > 0 and alpha >= 0, got {best!r} and {alpha!r}")
+    if not 0.0 < best <= 100.0 or not 0.0 <= alpha < math.inf:
+        raise UsageError(f"AUP: need 0 < best <= 100 and alpha >= 0, got {best!r} and {alpha!r}")
     most: dict[float, float] = {}
     for rho, y in sorted(points):  # of one parallelism the largest accuracy comes last
         most[rho] = y

@@ -35,14 +35,14 @@ GRAMS: Final = (1, 2, 3)  # n of the n-grams that are counted
 COUNT: Final = 64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EntropyScore(Score):
     """Entropy of the tokens of each text, nats: the more, the more varied."""
 
     metric: ClassVar[Metric] = TOKEN_ENTROPY
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TextScore(Score):
     """What a judge makes of the texts of one policy, and how varied they are.
 

@@ -38,7 +38,7 @@ SAMPLES: Final = 256
 DECIMALS: Final = 12  # of mean passes: probabilities sum to one but for rounding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LawScore(Score):
     r"""KL(law || sampler) of one policy, nats per sequence.
 

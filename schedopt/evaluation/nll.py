@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 NLL: Final = Metric("nll", "nats per token")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SamplerScore(Score):
     r"""What one policy makes of held-out windows.
 

@@ -48,7 +48,7 @@ class Metric:
         return value if self.better == "lower" else -value
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Score:
     r"""What one sampler makes of N cases: windows of a text, instances of a task, own samples.
 
@@ -80,6 +80,11 @@ class Score:
     tokens: Floats
     weights: Floats | None = field(default=None, kw_only=True)
     flops: Floats | None = field(default=None, kw_only=True)
+
+    def __repr__(self) -> str:
+        mean = self.mean
+        value = f"{self.metric.name}={mean.value:.4f} ± {mean.stderr:.4f}"
+        return f"{type(self).__name__}({self.sampler!r}, nfe={self.nfe:.4g}, {value})"
 
     @property
     def family(self) -> str:

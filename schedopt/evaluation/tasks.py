@@ -28,14 +28,14 @@ TOKEN_ACCURACY: Final = Metric("token_accuracy", "share of tokens", "higher")
 COUNT: Final = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TokenScore(Score):
     """Of each instance, the share of its tokens that are those of the answer."""
 
     metric: ClassVar[Metric] = TOKEN_ACCURACY
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TaskScore(Score):
     """Which instances of a task one policy solves: 1 where the response is right, else 0.
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from schedopt.errors import InputError, MissingInputError, UsageError
 from theory import tables
-from theory.distributions import Law, build_law
+from theory.distributions import LAWS, Law, build_law
 
 # What numpy and the parser it hands the header to raise on a damaged one.
 UNREADABLE: Final = (
@@ -39,7 +39,10 @@ def named_law(name: str, **parameters: float) -> Law:
     try:
         return build_law(name, **parameters)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        unsized = name in LAWS and "n" not in parameters
+        raise UsageError(
+            str(error), hint="such as --n 8 (n= in Python)" if unsized else None
+        ) from error
 
 
 def read_table(path: str | os.PathLike[str]) -> NDArray[np.float64]:

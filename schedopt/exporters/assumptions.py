@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from schedopt.errors import UsageError
 from schedopt.exporters.options import Options
 from schedopt.files import ScheduleFile, loads, read_bytes
-from schedopt.schedule import UnmaskingSchedule
+from schedopt.schedule import UnmaskingSchedule, check_longest
 
 Source: TypeAlias = str | os.PathLike[str] | ScheduleFile | UnmaskingSchedule
 
@@ -124,13 +124,18 @@ def checked(source: Source, needs: Assumptions, options: Options) -> ScheduleFil
 def positions(schedule: UnmaskingSchedule, options: Options) -> int:
     """How many positions are to be generated.
 
+    Raises:
+        UsageError: They are more than ``LONGEST``.
+
     Example:
         >>> from schedopt.sizes import dus_schedule
         >>> [positions(dus_schedule(8), Options(gen_length=n)) for n in (None, 64)]
         [8, 64]
     """
     listed = len(schedule.blocks or (schedule.step_sizes,))
-    return options.gen_length or listed * schedule.length
+    length = options.gen_length or listed * schedule.length
+    check_longest("gen_length", length, cure="a smaller --gen-length (gen_length= in Python)")
+    return length
 
 
 def remasking(schedule: UnmaskingSchedule, options: Options) -> str:
@@ -235,7 +240,8 @@ def _order(file: ScheduleFile, needs: Assumptions, options: Options) -> Iterator
         if not options.sizes_only:
             raise UsageError(
                 f"order: {order} in the schedule, but {needs.consumer} reveals {needs.instead}",
-                hint="--sizes-only keeps the sizes and gives up the order; --to dream keeps both",
+                hint="--sizes-only keeps the sizes and gives up the order; --to dus (on LLaDA) and "
+                "--to dream keep both",
             )
         yield (
             f"order: {order} in the schedule, but {needs.consumer} reveals {needs.instead}; "

@@ -39,7 +39,7 @@ def render(file: ScheduleFile, options: Options) -> Artefact:
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in config.items())
     return Artefact(
         {"scheduler_config.json": "{" + ",\n ".join(lines) + "}\n"},
-        {"steps": rule.schedule.steps},
+        {"steps": rule.schedule.steps, "length": file.schedule.length},
     )
 
 
@@ -52,7 +52,7 @@ TARGET: Final = Target(
         "from schedopt.integrations.diffusers import SchedoptBlockScheduler\n"
         "pipe = LLaDA2Pipeline(model, SchedoptBlockScheduler.from_pretrained({output!r}), "
         "tokenizer)\n"
-        "texts = pipe(prompt, gen_length=64, num_inference_steps={steps}).texts"
+        "texts = pipe(prompt, gen_length={length}, num_inference_steps={steps}).texts"
     ),
     options=("sizes_only",),
     folder=True,

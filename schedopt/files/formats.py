@@ -22,11 +22,9 @@ from schedopt.files.fields import (
     triangle_rows,
 )
 from schedopt.files.shapes import Shape, array, integer, one_of, record, text, triangle
-from schedopt.schedule import FIXED_ORDERS, ORDER_NAMES, UnmaskingSchedule
+from schedopt.schedule import FIXED_ORDERS, LONGEST, ORDER_NAMES, UnmaskingSchedule
 
 SCHEMA_VERSION: Final = 1
-# More positions than a curve of 1 MiB can describe, and still few enough to list in memory.
-MAX_LENGTH: Final = 2**20
 SURFACE_DIGITS: Final = 10
 SURFACE_STDERR_DIGITS: Final = 4
 
@@ -215,7 +213,7 @@ class ScheduleFile(SchedoptFile):
         {
             "schedule": record(
                 {
-                    "length": integer(1, MAX_LENGTH),
+                    "length": integer(1, LONGEST),
                     "order": order_shape(*ORDER_NAMES),
                     "step_sizes": _SIZES,
                 },

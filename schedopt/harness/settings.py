@@ -14,6 +14,7 @@ from schedopt.files import ScheduleFile, loads, read_bytes
 from schedopt.models import Denoiser, load_model
 from schedopt.samplers import Policy, as_policy, policy_for, takes_steps
 from schedopt.samplers.guidance import check_guidance
+from schedopt.samplers.measured import measured_on
 from schedopt.samplers.registry import DUS_KEYS, KLASS_KEYS, SIZED_KEYS
 
 LOG: Final = logging.getLogger("lm_eval.schedopt")  # what lm-eval has set up to be seen
@@ -144,8 +145,8 @@ class Settings:
         """The schedule or planner, for this model.
 
         Raises:
-            InputError: The schedule's file is not there, is none, or is for longer texts than
-                the model takes.
+            InputError: The schedule's file is not there, is none, or is for longer texts or
+                other tokens than the model's.
             UsageError: The planner is none.
         """
         if self.schedule is not None:
@@ -169,16 +170,9 @@ def _compare(path: str, file: ScheduleFile, denoiser: Denoiser) -> None:
             f"{path}: $.schedule.length: the model takes {longest} tokens at most, got {length}",
             hint="solve for a smaller --length, or name the model it was solved for",
         )
-    measured = file.provenance.get("model")
-    if isinstance(measured, Mapping):
-        one, other = measured.get("weights_sha256"), denoiser.provenance.get("weights_sha256")
-        if one is not None and other is not None and one != other:
-            LOG.warning(
-                "%s was measured on the model %s, and is followed by %s",
-                path,
-                measured.get("name"),
-                denoiser.provenance["name"],
-            )
+    warning = measured_on(path, file, [denoiser.provenance])
+    if warning:
+        LOG.warning("%s", warning)
 
 
 def read_settings(arguments: Mapping[str, object]) -> Settings:

@@ -44,7 +44,11 @@ class Ancestral:
 
     def __post_init__(self) -> None:
         if not 1 <= self.steps <= self.block_length:
-            raise UsageError(f"need 1 <= k <= n, got k={self.steps}, n={self.block_length}")
+            raise UsageError(
+                f"ancestral: need 1 <= steps <= the block length {self.block_length}, "
+                f"got {self.steps}",
+                hint="take a step for each position at most",
+            )
 
     @property
     def models(self) -> int:

@@ -49,7 +49,10 @@ def drawn_tokens(temperature: float, uniforms: Tensor) -> Fill:
         tensor([0, 1])
     """
     if not 0.0 <= temperature < math.inf:
-        raise UsageError(f"temperature: need a finite number >= 0, got {temperature!r}")
+        raise UsageError(
+            f"temperature: need a finite number >= 0, got {temperature!r}",
+            hint="0 takes the likeliest token, 1 draws from the model as it is",
+        )
     if temperature == 0.0:
         return greedy_tokens
 

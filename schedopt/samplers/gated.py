@@ -63,7 +63,9 @@ class GatedSchedule:
             )
         need_probability("gate", self.gate)
         if self.extra < 0:
-            raise UsageError(f"extra: need a whole number of passes >= 0, got {self.extra}")
+            raise UsageError(
+                f"extra: need a whole number of passes >= 0, got {self.extra}", hint="0 is none"
+            )
         if not self.label:
             object.__setattr__(self, "label", self.schedule.order.name)
 

@@ -21,9 +21,11 @@ def check_guidance(scale: float) -> None:
         UsageError: It is negative, or so large that what it scales would overflow.
     """
     if not 0.0 <= scale < math.inf:
-        raise UsageError(f"guidance: need a finite number >= 0, got {scale!r}")
+        raise UsageError(f"guidance: need a finite number >= 0, got {scale!r}", hint="0 is none")
     if scale > LARGEST:
-        raise UsageError(f"guidance: need at most {LARGEST:g}, got {scale!r}")
+        raise UsageError(
+            f"guidance: need at most {LARGEST:g}, got {scale!r}", hint="1 or 2 are usual"
+        )
 
 
 def guide(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:

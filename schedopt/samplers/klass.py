@@ -55,9 +55,15 @@ class Klass:
     def __post_init__(self) -> None:
         need_probability("tau", self.tau)
         if not 0.0 < self.epsilon < np.inf:
-            raise UsageError(f"epsilon: need a finite number of nats > 0, got {self.epsilon!r}")
+            raise UsageError(
+                f"epsilon: need a finite number of nats > 0, got {self.epsilon!r}",
+                hint=f"such as {Klass.epsilon:g}",
+            )
         if self.history < 1:
-            raise UsageError(f"history: need a whole number of passes >= 1, got {self.history}")
+            raise UsageError(
+                f"history: need a whole number of passes >= 1, got {self.history}",
+                hint=f"such as {Klass.history}",
+            )
 
     def start(self, rows: int) -> Ready:
         """Prepare for a batch."""

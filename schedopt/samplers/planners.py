@@ -71,7 +71,10 @@ class Planner:
 
     def __post_init__(self) -> None:
         if self.block_length < 1:
-            raise UsageError(f"block length: need a whole number >= 1, got {self.block_length}")
+            raise UsageError(
+                f"block length: need a whole number >= 1, got {self.block_length}",
+                hint="such as 32",
+            )
         for name, schedule in (("cap", self.cap), ("floor", self.floor)):
             if schedule is None:
                 continue
@@ -90,7 +93,9 @@ class Planner:
         if self.order is not None and self.order.permutation is not None:
             self.order.permutation_for(self.block_length)
         if self.spacing is not None and self.spacing < 1:
-            raise UsageError(f"spacing: need a whole number >= 1, got {self.spacing}")
+            raise UsageError(
+                f"spacing: need a whole number >= 1, got {self.spacing}", hint="such as 4"
+            )
         if self.gate is not None:
             need_probability("gate", self.gate)
         if not self.label:

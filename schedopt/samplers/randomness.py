@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schedopt.errors import UsageError
+from schedopt.schedule import is_whole
 
 
 def row_generator(seed: int, row: int, *block: int) -> np.random.Generator:
@@ -19,10 +20,10 @@ def row_generator(seed: int, row: int, *block: int) -> np.random.Generator:
         block: Index of the block, for what is drawn anew in each.
 
     Raises:
-        UsageError: The seed is negative.
+        UsageError: The seed is no whole number, or negative.
     """
-    if seed < 0:
-        raise UsageError(f"seed: need a whole number >= 0, got {seed}")
+    if not is_whole(seed) or seed < 0:
+        raise UsageError(f"seed: need a whole number >= 0, got {seed!r}", hint="seed=0")
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(row, *block)))
 
 

@@ -23,7 +23,7 @@ from schedopt.samplers.rules import (
     Rule,
 )
 from schedopt.samplers.spelling import Spelling, parse
-from schedopt.schedule import ORDER_NAMES, Order, UnmaskingSchedule
+from schedopt.schedule import ORDER_NAMES, Order, UnmaskingSchedule, check_longest, is_whole
 from schedopt.sizes import SIZE_RULES, dus_schedule, uniform_sizes
 from theory.continuum import square_root_sizes
 
@@ -120,12 +120,18 @@ def policy_for(spelling: str, *, block_length: int, steps: int | None = None) ->
         >>> policy_for("eb:0.5,rank=dilated,floor=8", block_length=32).floor.step_sizes
         (4, 4, 4, 4, 4, 4, 4, 4)
     """
+    if not is_whole(block_length) or block_length < 1:
+        raise UsageError(
+            f"block length: need a whole number >= 1, got {block_length!r}", hint="such as 32"
+        )
+    shorter = "a smaller --block-length or --length (block_length= in Python)"
+    check_longest("block length", block_length, cure=shorter)
     found = parse(spelling)
     if found.name in SIZED:
         return _sized(found, block_length, steps)
     if found.name == "ancestral":
         found.check(number=False, keys=())
-        return Ancestral(block_length, _need_steps(found, steps))
+        return Ancestral(block_length, _need_steps(found, block_length, steps))
     if found.name == "dus":
         return _dus(found, block_length)
     if found.name in RULES:
@@ -136,11 +142,18 @@ def policy_for(spelling: str, *, block_length: int, steps: int | None = None) ->
     raise UsageError(f"unknown planner {spelling!r}; one of {', '.join(known)}")
 
 
-def _need_steps(spelling: Spelling, steps: int | None) -> int:
+def _need_steps(spelling: Spelling, length: int, steps: int | None) -> int:
     if steps is None:
         raise UsageError(
             f"planner {spelling.text!r}: need its number of steps",
             hint="--steps K (steps= in Python), or a planner that sets its own, such as dus or eb",
+        )
+    if not is_whole(steps) or not 1 <= steps <= length:
+        raise UsageError(
+            f"planner {spelling.text!r}: need 1 <= steps <= the block length {length}, "
+            f"got {steps!r}",
+            hint=f"--steps {length} or fewer, or a larger --block-length "
+            "(steps=, block_length= in Python)",
         )
     return steps
 
@@ -178,7 +191,7 @@ def _sizes(spelling: Spelling, length: int, steps: int | None, usual: str) -> Un
         schedule = _read(spelling, "sizes", f"one of {', '.join(SIZE_RULES)}")
         _check_length("sizes", schedule.length, length)
         return schedule
-    steps = _need_steps(spelling, steps)
+    steps = _need_steps(spelling, length, steps)
     sizes = SIZE_RULES[name](length, steps)
     if "curve" in spelling.options:
         curve = read_curve(spelling.options["curve"])
@@ -202,8 +215,14 @@ def _dus(spelling: Spelling, length: int) -> Policy:
     merge = spelling.options.get("merge", "no")
     if merge not in ("yes", "no"):
         raise UsageError(f"planner {spelling.text!r}: merge: need yes or no, got {merge!r}")
+    length = spelling.number_or(length)
+    if length < 1:
+        raise UsageError(
+            f"planner {spelling.text!r}: need a block length >= 1, got {length}", hint="dus:32"
+        )
+    check_longest(f"planner {spelling.text!r}: block length", length, cure="such as dus:32")
     schedule = dus_schedule(
-        spelling.number_or(length),
+        length,
         base=spelling.whole("base", 2),
         skip=spelling.whole("skip", 1),
         merge=merge == "yes",
@@ -227,12 +246,19 @@ def _held(
 ) -> Planner:
     """A planner with the bounds and filters of a spelling."""
     options = spelling.options
+    floor = _bound(spelling, "floor", length)
+    if cap is not None and floor is not None and floor.steps < cap.steps:
+        raise UsageError(
+            f"planner {spelling.text!r}: no sampler takes {cap.steps} steps or more and "
+            f"{floor.steps} or fewer",
+            hint="give a floor of as many steps as the cap, or more",
+        )
     return Planner(
         length,
         rule,
         order,
         cap=cap,
-        floor=_bound(spelling, "floor", length),
+        floor=floor,
         spacing=spelling.whole("spacing", 1) if "spacing" in options else None,
         gate=spelling.real("gate", 1.0) if "gate" in options else None,
         label=spelling.text,
@@ -245,7 +271,14 @@ def _bound(spelling: Spelling, key: str, length: int) -> UnmaskingSchedule | Non
     if value is None:
         return None
     if value.isascii() and value.isdecimal():
-        return UnmaskingSchedule(length, Order("random"), uniform_sizes(length, int(value)))
+        steps = spelling.whole(key, length)
+        if not 1 <= steps <= length:
+            raise UsageError(
+                f"planner {spelling.text!r}: need 1 <= {key} <= the block length {length}, "
+                f"got {steps}",
+                hint=f"such as {key}={max(1, length // 4)}",
+            )
+        return UnmaskingSchedule(length, Order("random"), uniform_sizes(length, steps))
     return _read(spelling, key, "a number of steps")
 
 

@@ -75,7 +75,10 @@ def _at_most(values: Floats, bound: float, active: ActiveBlocks, scores: Floats)
 
 def _need_nats(name: str, value: float) -> None:
     if not 0.0 <= value < np.inf:
-        raise UsageError(f"{name}: need a finite number of nats >= 0, got {value!r}")
+        raise UsageError(
+            f"{name}: need a finite number of nats >= 0, got {value!r}",
+            hint="such as 0.1; with 0 only what is certain is revealed together",
+        )
 
 
 def need_probability(name: str, value: float) -> None:
@@ -85,7 +88,9 @@ def need_probability(name: str, value: float) -> None:
         UsageError: Not 0 < value <= 1.
     """
     if not 0.0 < value <= 1.0:
-        raise UsageError(f"{name}: need a probability, 0 < {name} <= 1, got {value!r}")
+        raise UsageError(
+            f"{name}: need a probability, 0 < {name} <= 1, got {value!r}", hint="such as 0.9"
+        )
 
 
 @dataclass(frozen=True)
@@ -261,7 +266,9 @@ class ConfidenceFactor:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.factor < np.inf:
-            raise UsageError(f"factor: need a finite number > 0, got {self.factor!r}")
+            raise UsageError(
+                f"factor: need a finite number > 0, got {self.factor!r}", hint="such as 1"
+            )
 
     def start(self, rows: int) -> Ready:
         """Prepare for a batch."""

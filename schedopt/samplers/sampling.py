@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import TypeGuard, cast
 
@@ -17,7 +18,7 @@ from schedopt.samplers.drawing import draw
 from schedopt.samplers.policies import Policy, as_policy
 from schedopt.samplers.siblings import check_enough
 from schedopt.samplers.unmask import block_count, check_width
-from schedopt.schedule import UnmaskingSchedule
+from schedopt.schedule import UnmaskingSchedule, is_whole
 
 Prompt = str | Sequence[int]
 
@@ -106,17 +107,21 @@ def sample(
     policy = as_policy(schedule)
     check_enough(policy, 1 + len(siblings))
     models = (denoiser, *(_load_beside(denoiser, sibling) for sibling in siblings))
-    if count < 1 or batch_size < 1:
-        raise UsageError(f"need count and batch size >= 1, got {count} and {batch_size}")
+    _check_whole("count", count)
+    _check_whole("batch_size", batch_size)
     prompts = [_encode(denoiser, one) or start_of_text(denoiser) for one in _prompts(prompt)]
-    template = _template(denoiser, policy, length, tokens)
+    given = None if tokens is None else _tokens(denoiser, tokens, length)
+    usual = policy.block_length if given is None else len(given)
+    width = usual if length is None else length
+    block_count(width, policy)
     decode = None if denoiser.tokenizer is None else denoiser.tokenizer.decode
     if decode is not None:
         decode([])  # what is missing to write texts is found out before the passes
-    for given in prompts:
+    for ids in prompts:
         for one in models:
-            check_width(one, len(given) + len(template))
-    starts = [len(given) for given in prompts for _ in range(count)]
+            check_width(one, len(ids) + width)  # before so many positions are allocated
+    template = [denoiser.mask_id] * width if given is None else given
+    starts = [len(ids) for ids in prompts for _ in range(count)]
     by_row: dict[int, tuple[list[int], list[int], list[int]]] = {}
     # Rows of like length go together: less of a batch is left empty.
     order = sorted(range(len(starts)), key=starts.__getitem__)
@@ -170,7 +175,7 @@ def _prompts(prompt: Prompt | Sequence[Prompt]) -> Sequence[Prompt]:
 
 def _encode(denoiser: Denoiser, prompt: Prompt) -> list[int]:
     if not isinstance(prompt, str):
-        ids = [int(token) for token in prompt]
+        ids = _ids("prompt", prompt)
     elif not prompt:
         return []
     elif denoiser.tokenizer is None:
@@ -192,15 +197,30 @@ def _check_tokens(denoiser: Denoiser, ids: Sequence[int]) -> None:
             raise UsageError(f"token {i}: need 0..{denoiser.vocab_size - 1}, got {token}")
 
 
-def _template(
-    denoiser: Denoiser, policy: Policy, length: int | None, tokens: Sequence[int] | None
-) -> list[int]:
-    if tokens is None:
-        template = [denoiser.mask_id] * (policy.block_length if length is None else length)
-    else:
-        template = [int(token) for token in tokens]
-        if length is not None and length != len(template):
-            raise UsageError(f"tokens: there are {len(template)}, but length is {length}")
-        _check_tokens(denoiser, template)
-    block_count(len(template), policy)
-    return template
+def _ids(name: str, tokens: Sequence[int]) -> list[int]:
+    """Token ids as plain numbers; of a fraction, int() would make another token."""
+    ids = []
+    for i, token in enumerate(tokens):
+        try:
+            ids.append(index(token))
+        except TypeError:
+            raise UsageError(
+                f"{name}[{i}]: need a token id, a whole number, got {token!r}",
+                hint="give a text or a list of token ids",
+            ) from None
+    return ids
+
+
+def _tokens(denoiser: Denoiser, tokens: Sequence[int], length: int | None) -> list[int]:
+    ids = _ids("tokens", tokens)
+    if length is not None and length != len(ids):
+        raise UsageError(
+            f"tokens: there are {len(ids)}, but length is {length}", hint="leave out the length"
+        )
+    _check_tokens(denoiser, ids)
+    return ids
+
+
+def _check_whole(name: str, value: object) -> None:
+    if not is_whole(value) or value < 1:
+        raise UsageError(f"{name}: need a whole number >= 1, got {value!r}", hint=f"{name}=1")

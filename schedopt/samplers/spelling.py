@@ -58,7 +58,9 @@ class Spelling:
         """
         if self.number is None:
             return default
-        return self._parsed(type(default), self.number, "a number after the colon")
+        what = "a whole number" if isinstance(default, int) else "a number"
+        usual = f"{self.name}:{default}"
+        return self._parsed(type(default), self.number, f"{what} after the colon", usual)
 
     def check(self, *, number: bool, keys: Sequence[str]) -> None:
         """Refuse what the name does not take.
@@ -76,11 +78,13 @@ class Spelling:
     def _as(self, kind: type[Number], key: str, what: str, default: Number) -> Number:
         if key not in self.options:
             return default
-        return self._parsed(kind, self.options[key], f"{what} as {key}")
+        return self._parsed(kind, self.options[key], f"{what} as {key}", f"{key}={default}")
 
-    def _parsed(self, kind: type[Number], value: str, what: str) -> Number:
+    def _parsed(self, kind: type[Number], value: str, what: str, usual: str) -> Number:
         if not _NUMBER[kind].fullmatch(value):
-            raise UsageError(f"planner {self.text!r}: need {what}, got {value!r}")
+            raise UsageError(
+                f"planner {self.text!r}: need {what}, got {value!r}", hint=f"such as {usual}"
+            )
         return kind(value)
 
 

@@ -18,6 +18,7 @@ from schedopt.samplers.canvas import GIVEN, PAST_END, Canvas, Fill
 from schedopt.samplers.plan import check_choice, foresee, take_steps
 from schedopt.samplers.policies import Chooser, Policy
 from schedopt.samplers.siblings import as_models, check_enough, check_siblings
+from schedopt.schedule import LONGEST, is_whole
 
 __all__ = [
     "GIVEN",
@@ -63,6 +64,11 @@ def block_count(length: int, policy: Policy) -> int:
     Raises:
         UsageError: The length is not a positive multiple of the block length.
     """
+    if not is_whole(length):
+        raise UsageError(
+            f"length: need a whole number of positions, got {length!r}",
+            hint=f"take a length of {policy.block_length}",
+        )
     blocks, rest = divmod(length, policy.block_length)
     if blocks < 1 or rest:
         nearest = max(1, round(length / policy.block_length)) * policy.block_length
@@ -80,10 +86,11 @@ def check_width(denoiser: Denoiser, width: int) -> None:
     """Refuse a sequence that the model cannot take.
 
     Raises:
-        UsageError: Longer than ``max_length``, or another length where the length is fixed.
+        UsageError: Longer than ``max_length``, or ``LONGEST`` where there is none, or another
+            length where the length is fixed.
     """
-    limit = denoiser.max_length
-    if limit is not None and (width > limit or (denoiser.fixed_length and width != limit)):
+    limit = LONGEST if denoiser.max_length is None else denoiser.max_length
+    if width > limit or (denoiser.fixed_length and width != limit):
         bound = "exactly" if denoiser.fixed_length else "at most"
         raise UsageError(
             f"sequence of {width} tokens: this model takes {bound} {limit}",
