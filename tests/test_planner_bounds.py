@@ -33,6 +33,7 @@ from schedopt.samplers import (
     SchedulePolicy,
 )
 from schedopt.samplers.active import ActiveBlocks
+from schedopt.samplers.spacing import gaps
 from schedopt.schedule import Order, UnmaskingSchedule
 from schedopt.sizes import dus_schedule, uniform_sizes
 from theory.adaptive import policy_rounds
@@ -370,3 +371,9 @@ def test_steps_of_the_ancestral_sampler_are_uniform_and_independent() -> None:
 
 def test_an_ancestral_sampler_of_one_step() -> None:
     assert play(Ancestral(B, 1), seed=0)[0][0] == [list(range(B))]
+
+
+def test_a_gap_wider_than_any_block_reveals_one_position_a_pass() -> None:
+    masked = np.array([[True, False, True], [False, False, True]])
+    for gap in (9, 10**18, 10**30):
+        assert (gaps(masked, gap) >= 3).all()

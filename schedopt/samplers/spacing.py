@@ -32,7 +32,9 @@ def gaps(masked: Bools, first_gap: int) -> Integers:
         >>> gaps(np.array([[True] * 8, [True] * 6 + [False] * 2, [True] + [False] * 7]), 4)
         array([4, 3, 2])
     """
-    shrunk: Integers = masked.sum(axis=1) * first_gap // masked.shape[1]
+    length = masked.shape[1]
+    wide = min(first_gap, length**2)  # wider than a block until the end: all the same
+    shrunk: Integers = masked.sum(axis=1) * wide // length
     return np.maximum(shrunk, LEAST_GAP, dtype=np.int64)
 
 
