@@ -5,9 +5,9 @@ The package itself must load nothing that takes a moment: it is there before thi
 
 import signal
 import sys
-from typing import Final, NoReturn
+from typing import NoReturn
 
-INTERRUPTED: Final = 130  # as schedopt.cli has it, which is yet to be loaded
+from schedopt.errors import INTERRUPTED
 
 
 class Interrupted(KeyboardInterrupt):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+INTERRUPTED: Final = 130  # what a command that Ctrl-C ended exits with: 128 + SIGINT
+
 
 class SchedoptError(Exception):
     """Base of all schedopt errors.

@@ -217,6 +217,11 @@ class UnmaskingSchedule:
         return len(self.step_sizes)
 
     @property
+    def models_called(self) -> int:
+        """How many models it calls: one more than the largest index it names."""
+        return 1 + max(self.models or (0,))
+
+    @property
     def boundaries(self) -> tuple[int, ...]:
         """0 = N_0 < N_1 < ... < N_k = length: positions known before each step, and at the end."""
         return tuple(int(b) for b in np.concatenate([[0], np.cumsum(self.step_sizes)]))

@@ -31,7 +31,7 @@ from schedopt.cli import (
 )
 from schedopt.cli.job import resume_hint, run_verb
 from schedopt.cli.parser import Parser
-from schedopt.errors import SchedoptError
+from schedopt.errors import INTERRUPTED, SchedoptError
 from schedopt.running import ALONE, join
 
 VERBS = (
@@ -47,7 +47,6 @@ VERBS = (
     validate,
     doctor,
 )
-INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,6 +27,8 @@ SHIFT_OF_MASK: Final[Mapping[int, int]] = {
 }
 SHIFT_OF_NAME: Final[Mapping[str, int]] = {"tiny": 0, "tiny-light": 0}
 
+SUREST: Final = "the surest positions"  # what most consumers of sizes reveal
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
@@ -63,6 +65,19 @@ class Assumptions:
     block_lengths: Mapping[int, str] = field(default_factory=dict)
     shift: int | None = 0
     shift_setting: str = ""
+
+
+def orders_by_remasking(consumer: str) -> dict[str, str]:
+    """The orders of a loop in LLaDA's manner, whose ``remasking`` chooses between them.
+
+    Example:
+        >>> orders_by_remasking("a loop")["random"]
+        'pass remasking="random", as a loop reveals the surest positions else'
+    """
+    return {
+        "confidence": "",
+        "random": f'pass remasking="random", as {consumer} reveals {SUREST} else',
+    }
 
 
 def check(file: ScheduleFile, needs: Assumptions, options: Options) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from schedopt.exporters.assumptions import Assumptions
+from schedopt.exporters.assumptions import SUREST, Assumptions
 from schedopt.exporters.options import Options
 from schedopt.exporters.origin import origin
 from schedopt.exporters.target import Artefact, Target
@@ -20,7 +20,7 @@ from schedopt.schedule import ORDER_NAMES
 NEEDS: Final = Assumptions(
     consumer="LLaDA2Pipeline",
     orders=dict.fromkeys(ORDER_NAMES, ""),
-    instead="the surest positions",
+    instead=SUREST,
     block_lengths={32: "LLaDA2"},
 )
 

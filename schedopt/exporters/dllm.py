@@ -20,9 +20,11 @@ import numpy as np
 
 from schedopt.errors import UsageError
 from schedopt.exporters.assumptions import (
+    SUREST,
     Assumptions,
     Source,
     checked,
+    orders_by_remasking,
     positions,
     remasking,
     shift_of,
@@ -36,11 +38,8 @@ GRID: Final = 1e-6
 
 NEEDS: Final = Assumptions(
     consumer="dLLM's sampler",
-    orders={
-        "confidence": "",
-        "random": 'pass remasking="random", as dLLM\'s sampler reveals the surest positions else',
-    },
-    instead="the surest positions",
+    orders=orders_by_remasking("dLLM's sampler"),
+    instead=SUREST,
     partial="dLLM's sampler takes the sizes in proportion there",
     shift=None,
     shift_setting="pass right_shift_logits=True",

@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 from schedopt.errors import UsageError
 from schedopt.exporters.assumptions import (
+    SUREST,
     Assumptions,
     Source,
     checked,
     has_own_blocks,
+    orders_by_remasking,
     positions,
     remasking,
 )
@@ -38,11 +40,8 @@ Table = tuple[tuple[int, ...], ...]
 
 NEEDS: Final = Assumptions(
     consumer="LLaDA's loop",
-    orders={
-        "confidence": "",
-        "random": 'pass remasking="random", as LLaDA\'s loop reveals the surest positions else',
-    },
-    instead="the surest positions",
+    orders=orders_by_remasking("LLaDA's loop"),
+    instead=SUREST,
     blocks=True,
     padded="LLaDA's loop makes as many passes in each, of which the last ones may reveal nothing",
 )

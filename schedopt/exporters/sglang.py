@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from schedopt.exporters.assumptions import Assumptions
+from schedopt.exporters.assumptions import SUREST, Assumptions
 from schedopt.exporters.options import Options
 from schedopt.exporters.origin import origin
 from schedopt.exporters.target import Artefact, Target
@@ -25,7 +25,7 @@ from schedopt.schedule import FIXED_ORDERS, PLANNERS
 NEEDS: Final = Assumptions(
     consumer="SGLang",
     orders=dict.fromkeys((*FIXED_ORDERS, *PLANNERS), ""),
-    instead="the surest positions",
+    instead=SUREST,
     block_lengths={32: "LLaDA2", 4: "SDAR"},
     draws=True,
 )

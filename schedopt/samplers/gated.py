@@ -9,7 +9,7 @@ import numpy as np
 
 from schedopt.errors import UsageError
 from schedopt.samplers.active import ActiveBlocks, Bools
-from schedopt.samplers.policies import Chooser, SchedulePolicy, steps_of_positions
+from schedopt.samplers.policies import Chooser, steps_of_positions
 from schedopt.samplers.rankings import filled
 from schedopt.samplers.rules import need_probability
 from schedopt.schedule import UnmaskingSchedule
@@ -77,7 +77,7 @@ class GatedSchedule:
     @property
     def models(self) -> int:
         """How many models it calls."""
-        return SchedulePolicy(self.schedule).models
+        return self.schedule.models_called
 
     @property
     def foreseen(self) -> bool:

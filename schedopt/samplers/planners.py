@@ -84,7 +84,7 @@ class Planner:
                     f"need {self.block_length}",
                     hint=f"give a block length of {schedule.length}",
                 )
-            if max(schedule.models or (0,)) > 0:
+            if schedule.models_called > 1:
                 raise UsageError(
                     f"{name}: the schedule names models {list(schedule.models or ())}, but a "
                     "planner calls one",

@@ -84,7 +84,7 @@ class SchedulePolicy:
     @property
     def models(self) -> int:
         """How many models it calls."""
-        return 1 + max(self.schedule.models or (0,))
+        return self.schedule.models_called
 
     @property
     def foreseen(self) -> bool:

@@ -176,9 +176,10 @@ def unmask(
         eos_id=eos_id,
         guidance=guidance,
     )
+    lengths = np.unique(width - canvas.padding).tolist()
     for model in models:
-        for length in np.unique(width - canvas.padding):
-            check_width(model, int(length))
+        for length in lengths:
+            check_width(model, length)
     choose = policy.chooser(range(batch) if rows is None else rows, blocks, seed)
     take = _unmask_blocks if policy.foreseen else _unmask_adaptively
     try:
