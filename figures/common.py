@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,21 @@ def label(
     """Text beside a point, the offset in points."""
     style = {"fontsize": 8, **style}
     axes.annotate(text, point, xytext=offset, textcoords="offset points", **style)
+
+
+def band(
+    axes: Any, x: Sequence[float], y: Sequence[float], stderr: Sequence[float], **style: Any
+) -> Any:
+    """A line through (x, y) with the 95 % band of its standard errors; returns the line."""
+    (line,) = axes.plot(x, y, **style)
+    low = [a - 1.96 * e for a, e in zip(y, stderr, strict=True)]
+    high = [a + 1.96 * e for a, e in zip(y, stderr, strict=True)]
+    axes.fill_between(x, low, high, color=line.get_color(), alpha=0.18, linewidth=0)
+    return line
+
+
+def powers_of_two(axis: Any, ticks: Sequence[int]) -> None:
+    """A logarithmic axis (``axes.xaxis``) with these ticks, in plain digits."""
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log", base=2)
+    axis.set_ticks(list(ticks), [str(tick) for tick in ticks])
+    axis.set_minor_locator(mpl.ticker.NullLocator())
