@@ -24,6 +24,7 @@ from schedopt.cli import (
     exact,
     export,
     fit,
+    report,
     sample,
     show,
     solve,
@@ -44,6 +45,7 @@ VERBS = (
     export,
     exact,
     show,
+    report,
     validate,
     doctor,
 )

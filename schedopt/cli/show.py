@@ -11,8 +11,9 @@ from schedopt.cli.output import document, emit, nats, sizes_text, table
 from schedopt.cli.parser import Verbs, add_verb
 from schedopt.cli.picture import LATER, STEPS, reveal_map, size_bars
 from schedopt.curve import Floats, InformationCurve, OrderSurface
-from schedopt.files import CurveFile, Prediction, ScheduleFile, load
+from schedopt.files import CurveFile, Prediction, ScheduleFile, SurfaceFile, load
 from schedopt.files.fields import order_document
+from schedopt.files.formats import AnyFile
 from schedopt.schedule import Order
 from schedopt.sizes import doublings
 
@@ -35,13 +36,25 @@ def run(args: Namespace) -> int:
     """Print the summary of a file."""
     file = load(args.file)
     if isinstance(file, ScheduleFile):
-        facts, lines = _schedule_facts(file), _schedule_lines(file)
+        facts = _schedule_facts(file)
     else:
-        measure = file.curve if isinstance(file, CurveFile) else file.surface
-        facts, lines = _measure_facts(measure), measure_lines(measure)
+        facts = _measure_facts(_measure_of(file))
     summary = document("summary", file=args.file, of=file.format, unit="nats", **facts)
-    emit(args, summary, [*lines, *_origin_lines(file.provenance)])
+    emit(args, summary, summary_lines(file))
     return 0
+
+
+def summary_lines(file: AnyFile) -> Iterator[str]:
+    """What a file holds and where it comes from, as a reader wants it."""
+    if isinstance(file, ScheduleFile):
+        yield from _schedule_lines(file)
+    else:
+        yield from measure_lines(_measure_of(file))
+    yield from _origin_lines(file.provenance)
+
+
+def _measure_of(file: CurveFile | SurfaceFile) -> InformationCurve | OrderSurface:
+    return file.curve if isinstance(file, CurveFile) else file.surface
 
 
 def _measure_facts(measure: InformationCurve | OrderSurface) -> dict[str, Any]:

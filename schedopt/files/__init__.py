@@ -4,6 +4,7 @@ from schedopt.files.atomic import write_atomic
 from schedopt.files.codec import FORMATS, MEASURES, dumps, loads
 from schedopt.files.disk import (
     load,
+    load_or_document,
     read_bytes,
     read_curve,
     read_measure,
@@ -32,6 +33,7 @@ __all__ = [
     "SurfaceFile",
     "dumps",
     "load",
+    "load_or_document",
     "loads",
     "read_bytes",
     "read_curve",

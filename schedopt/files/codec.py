@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from schedopt.errors import FormatError
@@ -53,8 +54,25 @@ def loads(data: bytes, formats: Sequence[type[File]], *, name: str = "document")
         Traceback (most recent call last):
         schedopt.errors.FormatError: document: $.schema_version: need 1, got 1.0
     """
-    try:
+    with _naming(name):
         return decode(data, formats)
+
+
+def parse_document(data: bytes, *, name: str = "document") -> Any:
+    """The value that a strict JSON document spells, whatever its format.
+
+    Raises:
+        FormatError: It is not strict JSON; tells the first fault, where, and the value.
+    """
+    with _naming(name):
+        return parse(data)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Turn what a reader refuses into an error that names the document."""
+    try:
+        yield
     except RefusedError as refused:
         first = refused.faults[0]
         raise FormatError(name, first.json_path, first.problem) from None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from schedopt.curve import InformationCurve, OrderSurface
 from schedopt.errors import MissingInputError
 from schedopt.files.atomic import write_atomic
-from schedopt.files.codec import FORMATS, MEASURES, File, decode, dumps, loads
+from schedopt.files.codec import FORMATS, MEASURES, File, decode, dumps, loads, parse_document
 from schedopt.files.formats import AnyFile, CurveFile, SchedoptFile, ScheduleFile, SurfaceFile
 from schedopt.files.strict import MAX_BYTES, RefusedError
 from schedopt.schedule import UnmaskingSchedule
@@ -25,6 +25,24 @@ def load(path: PathLike) -> AnyFile:
         FormatError: It breaks its format; the message shows where and the value.
     """
     return _load(path, FORMATS)
+
+
+def load_or_document(path: PathLike, other: str) -> AnyFile | dict[str, Any]:
+    """Read a file of any of the three formats, or the plain document of another one.
+
+    Args:
+        path: The file.
+        other: The format whose documents are returned as they are, only parsed strictly.
+
+    Raises:
+        MissingInputError: The file is not there or cannot be opened.
+        FormatError: It is no JSON document, or of none of the formats, or breaks its format.
+    """
+    data, name = read_bytes(path), os.fspath(path)
+    document = parse_document(data, name=name)
+    if isinstance(document, dict) and document.get("format") == other:
+        return document
+    return loads(data, FORMATS, name=name)
 
 
 def read_curve(path: PathLike) -> InformationCurve:
