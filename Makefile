@@ -1,6 +1,7 @@
 # make demo      the main job on the bundled model, into demo/
 # make test      what CI runs: ruff, mypy, the tests
 # make figures   all figures again, from the committed results
+# make experiments   again the results that need no GPU (half an hour), and what made the others
 #
 # All set everything up first, on a machine with Python >= 3.11 and git; a second time nothing
 # is installed again, and the demo makes only what its sources have changed.
@@ -14,7 +15,7 @@ SOURCES = $(shell find schedopt theory -type f ! -path '*/__pycache__/*')
 
 .DEFAULT_GOAL := test
 .DELETE_ON_ERROR:
-.PHONY: demo test lint types tests figures clean
+.PHONY: demo test lint types tests figures experiments clean
 
 # ---- environment: a stamp an install, as old as what it was installed from
 
@@ -92,12 +93,13 @@ demo/evaluation.txt: demo/schedule.json demo/samples.txt
 
 # ---- figures: from results alone, the same bytes each time
 
-FIGURES = $(wildcard figures/fig_*.py)
+figures: $(VENV)/installed
+	$(BIN)/python figures/draw.py
 
-figures: $(FIGURES:%=draw/%)
+# ---- experiments: some read the package's own extras
 
-draw/%: $(VENV)/installed
-	$(BIN)/python $*
+experiments: $(VENV)/installed-dev
+	$(BIN)/python experiments/run.py
 
 clean:
 	rm -rf $(VENV) demo

@@ -13,8 +13,9 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).resolve().parent
+folder = HERE  # where figures are written; draw.py may name another
 
-plt.style.use(HERE / "schedopt.mplstyle")
+plt.style.use(HERE.parent / "schedopt" / "assets" / "schedopt.mplstyle")
 
 
 def read_result(name: str, folder: str = "experiments") -> dict[str, Any]:
@@ -31,7 +32,7 @@ def save(figure: Any, name: str) -> None:
         ("svg", {"Date": None}),
         ("png", {"Software": None}),
     ):
-        figure.savefig(HERE / f"{name}.{kind}", metadata=metadata)
+        figure.savefig(folder / f"{name}.{kind}", metadata=metadata)
 
 
 def label(
