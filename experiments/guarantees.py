@@ -4,6 +4,8 @@
 
 - ``published``: steps of the greedy sizes over those of Chen, Cong and Li's for the same promise
   KL <= eps, over n log-uniform on 8..128 and TC / eps (DTC / eps) log-uniform on 1/2..n/2.
+- ``step_counts``: the steps of both for n = 64 and 1024, with the bound that each proves, and the
+  fewest that do it for three laws whose curve is known.
 - ``random_phase``: for kappa ln n steps and TC = 1, the worst loss of the best fixed sizes, that
   of sizes with a random phase, and what no sizes, fixed or random, can go below: the least loss
   on one curve (``logarithmic_curve``), with its limit.
@@ -33,15 +35,19 @@ from theory.continuum import (
     square_root_kl,
     square_root_sizes,
 )
+from theory.distributions import build_law
 from theory.guarantees import (
     SCALARS,
     Scalar,
     chen_cong_li_dtc_sizes,
+    chen_cong_li_step_bound,
     chen_cong_li_tc_sizes,
     greedy_sizes,
     least_theta,
     minimax_sizes,
+    scalar_value,
     sizes_within,
+    step_bound,
     sup_kl,
 )
 from theory.randomized import RandomPhase
@@ -55,6 +61,15 @@ LEAST_RATIO = 0.5
 PUBLISHED: dict[Scalar, Published] = {
     "tc": chen_cong_li_tc_sizes,
     "dtc": chen_cong_li_dtc_sizes,
+}
+
+QUANTILES = 51
+
+COUNTED = (64, 1024)
+KNOWN: dict[str, dict[str, Any]] = {
+    "noisy repeated bit": {"name": "repeated-bit", "eps": 0.3},
+    "chain": {"name": "markov", "eps": 0.05},
+    "permutation": {"name": "permutation"},
 }
 
 KAPPAS = (1, 2, 4)
@@ -86,7 +101,35 @@ def published(scalar: Scalar) -> dict[str, Any]:
         "mean_share": float(np.mean(shares)),
         "least_share": min(shares),
         "largest_share": max(shares),
+        "share_quantiles": np.quantile(shares, np.linspace(0.0, 1.0, QUANTILES)).tolist(),
     }
+
+
+def step_counts(n: int) -> Iterator[dict[str, Any]]:
+    """One row for each scalar and each ratio of it to eps, twice as large each time, up to n."""
+    curves = {
+        words: build_law(**law, n=n).conditional_entropy_curve() for words, law in KNOWN.items()
+    }
+    for scalar, theirs in PUBLISHED.items():
+        for power in range(-1, n.bit_length()):
+            ratio = 2.0**power
+            yield {
+                "n": n,
+                "scalar": scalar,
+                "ratio": ratio,
+                "published": len(theirs(n, 1.0, ratio)),
+                "published_bound": chen_cong_li_step_bound(n, 1.0, ratio),
+                "ours": len(sizes_within(scalar, n, 1.0, ratio)),
+                "our_bound": step_bound(scalar, n, 1.0 / ratio),
+                "curve_known": {
+                    words: fewest_steps(curve, scalar_value(scalar, curve) / ratio)
+                    for words, curve in curves.items()
+                },
+            }
+
+
+def fewest_steps(curve: Floats, eps: float) -> int:
+    return len(solve(InformationCurve(curve), max_loss=eps).schedule.step_sizes)
 
 
 def random_phase(kappa: float, n: int) -> dict[str, Any]:
@@ -147,6 +190,14 @@ def main() -> None:
         print(
             f"{row['scalar']}: {row['mean_share']:.3f} of Chen, Cong, Li's steps on average, "
             f"{row['least_share']:.2f} to {row['largest_share']:.2f}"
+        )
+    document["step_counts"] = [row for n in COUNTED for row in step_counts(n)]
+    print(f"\n{'n':>5}{'ratio':>8}{'CCL':>6}{'bound':>9}{'ours':>6}{'bound':>6}  curve known")
+    for row in document["step_counts"]:
+        known = " ".join(f"{steps:>4}" for steps in row["curve_known"].values())
+        print(
+            f"{row['n']:>5}{row['ratio']:>8g}{row['published']:>6}{row['published_bound']:>9.1f}"
+            f"{row['ours']:>6}{row['our_bound']:>6}  {known} {row['scalar']}"
         )
     print(f"\n{'kappa':>5}{'n':>9}{'k':>4}{'fixed':>9}{'random':>9}{'below':>9}{'gain':>7}")
     document["random_phase"] = []

@@ -5,7 +5,9 @@
 The laws are uniform on Reed-Solomon codes of every dimension d; d = n is the uniform law. Each
 number is enumerated from a table: the curve at the probes, the most that an answer about so many
 known positions differs from the uniform law's, and the law of the sampler. Codes with the same
-curve at all probes form a class; its sizes are the best for the worst of its codes.
+curve at all probes form a class; its sizes are the best for the worst of its codes. ``picture`` has
+curves and answers for every number of known positions, and ``by_steps`` the worst loss over all
+codes of sizes that know nothing (``blind``), the class (``probed``) or the code (``known``).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -74,6 +77,38 @@ def sampled(code: ReedSolomon, sizes: tuple[int, ...]) -> dict[str, Any]:
     return found
 
 
+def picture(code: ReedSolomon) -> dict[str, Any]:
+    """``read_code`` at every number of known positions."""
+    seen = read_code(code, list(range(code.n)))
+    return {
+        "dimension": code.dimension,
+        "curve": seen["curve_at_probes"],
+        "answers_differ_by": seen["answers_differ_by"],
+    }
+
+
+def by_steps(
+    codes: dict[int, ReedSolomon], classes: Sequence[Sequence[int]]
+) -> Iterator[dict[str, Any]]:
+    """The worst loss over all codes by steps, and by what the sizes know of the code."""
+    for steps in range(1, len(codes) + 1):
+        told = {
+            "blind": [tuple(codes)],
+            "probed": classes,
+            "known": [(d,) for d in codes],
+        }
+        row: dict[str, Any] = {"steps": steps}
+        for words, groups in told.items():
+            found = [
+                sampled(codes[d], hedged_sizes(len(codes), steps, members))
+                for members in groups
+                for d in members
+            ]
+            worst = max(found, key=lambda row: row["kl"])
+            row[words] = {key: worst[key] for key in ("dimension", "kl", "total_variation")}
+        yield row
+
+
 def show(document: dict[str, Any]) -> None:
     n, q, probes = document["n"], document["field"], document["probes"]
     print(f"Uniform laws on Reed-Solomon codes, n = {n}, GF({q}), log q = {math.log(q):.4f} nats\n")
@@ -102,6 +137,12 @@ def show(document: dict[str, Any]) -> None:
         f"\nwithout any probe: sizes {', '.join(map(str, blind['step_sizes']))}, "
         f"at worst {blind['worst_kl']:.4f} nats = {blind['worst_overshoot']} log q\n"
     )
+    print(f"worst loss over all codes, by what the sizes know of the code\n\n{'steps':>5}", end="")
+    print(f"{'nothing':>12}{'its class':>12}{'it':>12}")
+    for row in document["by_steps"]:
+        losses = "".join(f"{row[words]['kl']:12.4f}" for words in ("blind", "probed", "known"))
+        print(f"{row['steps']:>5}{losses}")
+    print()
 
 
 def main() -> None:
@@ -138,6 +179,8 @@ def main() -> None:
             }
             for members in classes
         ],
+        "picture": [picture(code) for code in codes.values()],
+        "by_steps": list(by_steps(codes, classes)),
         "without_probes": {
             "step_sizes": blind,
             "worst_overshoot": worst,

@@ -31,6 +31,8 @@ WITHOUT_GPU: dict[str, list[str]] = {
     "oracles": ["oracles.py"],
     "orders_chains": ["orders_chains.py"],
     "dus_optimum": ["dus_optimum.py"],
+    "scale": ["scale.py"],
+    "riemann": ["riemann.py"],
     "guarantees": ["guarantees.py"],
     "hardness": ["hardness.py", "--n", "6", "--field", "7", "--probes", "1,2,5"],
 }

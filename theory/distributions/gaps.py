@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,44 @@ def curve_of_gaps(alone: Floats, pairs: Floats) -> Floats:
     n, d = len(alone), np.arange(len(alone), dtype=np.float64)
     one_weight = 2.0 * pairs - d * alone
     two_weight = (d - 1.0) * pairs
-    none, one, two = np.ones(n), np.zeros(n), np.zeros(n)  # R, P, Q: how many S holds
-    curve = np.empty(n)
+    curve = np.array(
+        [alone @ none + one_weight @ one - two_weight @ two for none, one, two in _holding(n, d)]
+    )
+    return without_rounding(curve / n)
+
+
+def _holding(n: int, d: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
+    """R, P and Q of ``curve_of_gaps`` at these d, for j = 0..n-1."""
+    none, one, two = np.ones(len(d)), np.zeros(len(d)), np.zeros(len(d))
     for j in range(n):
-        curve[j] = alone @ none + one_weight @ one - two_weight @ two
+        yield none, one, two
         others = max(n - 1 - j, 1)  # binom(n-1, j+1) / binom(n-1, j) = others / (j + 1)
         two = one * ((j + 1) / others)
         one = none * ((j + 1) / others)
-        none *= np.maximum(n - 1 - j - d, 0.0) / others
-    return without_rounding(curve / n)
+        none = none * (np.maximum(n - 1 - j - d, 0.0) / others)
+
+
+def curve_of_near_gaps(n: int, alone: float, shared: Floats) -> Floats:
+    r"""C, shape (n,), nats, in O(n D) where positions more than D apart are independent.
+
+    The curve is linear in the entropies of gaps, and of independent positions it is flat. With
+    B_d the sum of I(X_l; X_{l+d}) over l, and P, Q of ``curve_of_gaps``,
+
+    .. math:: n C(j) = \sum_i H(X_i) - \sum_{d=1}^{D} B_d (2 P(d) - (d-1) Q(d)).
+
+    Args:
+        n: Number of positions.
+        alone: Mean of H(X_i), nats.
+        shared: B_1 .. B_D, nats, D < n.
+
+    References:
+        theory, section 1.1.
+
+    Example:
+        >>> curve_of_near_gaps(3, 1.0, np.array([0.5])).round(4)
+        array([1.    , 0.8333, 0.6667])
+    """
+    d = np.arange(1.0, len(shared) + 1.0)
+    one_weight, two_weight = 2.0 * shared, (d - 1.0) * shared
+    known = np.array([one_weight @ one - two_weight @ two for _, one, two in _holding(n, d)])
+    return without_rounding(alone - known / n)
