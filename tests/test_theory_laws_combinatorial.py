@@ -262,7 +262,7 @@ def test_long_codes_of_little_connection_have_a_curve() -> None:
     )
 
 
-def test_the_curve_of_xorsat_at_the_size_of_the_figure() -> None:
+def test_the_curve_of_sparse_checks_of_many_positions() -> None:
     law = xorsat(64, 32, seed=1)
     curve = law.conditional_entropy_curve()
     assert curve.sum() == pytest.approx(law.entropy(), rel=1e-12)

@@ -9,6 +9,8 @@ mathematics that they hold and that docstrings refer to as "theory, section N":
    - ``distributions``: laws with structure, and laws by name; its docstring has the closed forms
    - ``enumeration``: entropies of all subsets of positions, on all cores or on a GPU
    - ``curves``: the curve C, total and dual total correlation, growth and TSE complexity
+   - ``increment_draws``: unbiased draws of how a curve falls, where it takes too long
+   - ``ensembles``: mean curves of laws that are drawn at random
 
 2. What a sampler loses
 

@@ -130,3 +130,44 @@ def odds_bounds(curve: ArrayLike, times: ArrayLike, *, sharp: bool = False) -> F
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         bounds = (q - p) / scale * complexity
     return np.where(complexity > 0.0, bounds, 0.0)
+
+
+def least_losses(curve: ArrayLike, times: ArrayLike, most: int) -> Floats:
+    """Least loss between the first and the last of some times, in 1..most steps between them.
+
+    By dynamic programming, O(most m^2). As times grow dense, N steps lose
+    ``growth.limit_complexity`` / (2 N) to leading order.
+
+    Args:
+        curve: C, shape (n,), nats.
+        times: Inclusion probabilities that never fall and may be chosen, shape (m + 1,).
+        most: Largest number of steps, >= 1.
+
+    Returns:
+        Shape (most,), nats, never rising; that of N steps is at N - 1.
+
+    Raises:
+        ValueError: The times fall or leave [0, 1], or most is below 1.
+
+    References:
+        Wainwright (arXiv:2608.13520), Theorem 3.
+
+    Example:
+        >>> least_losses([2.0, 1.5, 0.0], [0.0, 0.25, 0.5, 1.0], 3).round(4)
+        array([2.5   , 1.375 , 1.1406])
+    """
+    t = as_times(times)
+    if most < 1:
+        raise ValueError(f"need at least one step, got {most}")
+    slope = np.append(0.0, np.cumsum(growth_integrals(curve, t, known=0, masked=0)))
+    moment = np.append(0.0, np.cumsum(growth_integrals(curve, t, known=1, masked=0)))
+    # No step backward; one that goes nowhere is free, so that fewer steps are allowed too.
+    edges = np.where(
+        t >= t[:, None], t * (slope - slope[:, None]) - (moment - moment[:, None]), np.inf
+    )
+    least, found = edges[0], np.empty(most)
+    found[0] = least[-1]
+    for step in range(1, most):
+        least = (least[:, None] + edges).min(axis=0)
+        found[step] = least[-1]
+    return np.maximum(found, 0.0)

@@ -141,6 +141,10 @@ def linear_code(n: int, p: int, dimension: int, *, seed: int = 0) -> AffineSubsp
     Raises:
         ValueError: p is not prime, or the dimension is out of range or too large.
 
+    References:
+        Wainwright (arXiv:2608.13520), Lemma 2 and Figure 6: the dense random XORSAT ensemble, with
+        dimension alpha n of bits. ``ensembles.random_code_curve`` is its mean curve.
+
     Example:
         >>> linear_code(300, 2, 150).dimension
         150
@@ -160,15 +164,14 @@ def xorsat(n: int, clauses: int, *, width: int = 3, seed: int = 0) -> AffineSubs
 
     Args:
         n: Number of positions, >= width.
-        clauses: Number of checks, >= 0; alpha n in the paper's words.
+        clauses: Number of checks, >= 0.
         width: Positions in a check, >= 1.
         seed: Of the checks and the word.
 
     Raises:
         ValueError: A number is out of range, or the checks are too many.
 
-    References:
-        Wainwright (arXiv:2608.13520), Lemma 2 and Figure 6.
+    Wainwright's XORSAT ensemble is not sparse but a ``linear_code``.
 
     Example:
         >>> xorsat(12, clauses=6).dimension

@@ -25,9 +25,10 @@ class HierarchicalPrototypes(Law):
     A block gives itself away once about n / Delta_l of the n positions are known, so that blocks
     of very different sizes make a curve that falls in as many separate stages.
 
-    This definition is reconstructed: the source gives the sizes and that each level adds a peak of
-    the unmasking growth, not how symbols depend on parents; at eps = 1 - 1/q levels are
-    independent, and only then do all stages have the same height.
+    At eps = 1 - 1/q levels are independent and all stages have the same height. With q = 2 these
+    are the source's 2^L prototypes of n = Delta_1 + .. + Delta_L bits, two of which differ at
+    Delta_l positions for every level l where their paths do. (It says that they differ at Delta_l
+    for the first such level alone: where sizes shrink fast, that is the same to leading order.)
 
     With V(a, b) the sum over a <= l < b of Delta_l H(B_l | B_{a-1}, B_b), and E(a, b, j) the
     probability that j random positions other than one of levels a .. b-1 miss these levels but
