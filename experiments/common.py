@@ -36,12 +36,22 @@ def write_result(name: str, document: dict[str, Any], started: float) -> None:
     print(f"wrote {path} after {provenance['seconds']} s", flush=True)
 
 
-def study_parser(about: str | None, **defaults: Any) -> argparse.ArgumentParser:
-    """The arguments of an experiment on a model and text; ``defaults`` replace what they give."""
+def study_parser(
+    about: str | None, *, several: bool = False, **defaults: Any
+) -> argparse.ArgumentParser:
+    """The arguments of an experiment on a model and text; ``defaults`` replace what they give.
+
+    With ``several`` the model is a list, of one model trained with several seeds.
+    """
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default="tiny", help="bundled name or folder")
+    parser.add_argument(
+        "--model",
+        default=["tiny"] if several else "tiny",
+        nargs="+" if several else None,
+        help="bundled name or folder" + ("; one or more, by training seed" if several else ""),
+    )
     parser.add_argument("--name", help="of the result; the model's without it")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--windows", type=int, help="use only so many windows of the text")
@@ -55,7 +65,8 @@ def study_parser(about: str | None, **defaults: Any) -> argparse.ArgumentParser:
 def parse_study(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments, with a name, and float32 products that a GPU may round to TF32."""
     args = parser.parse_args()
-    args.name = args.name or Path(args.model).name
+    first = args.model if isinstance(args.model, str) else args.model[0]
+    args.name = args.name or Path(first).name
     torch.set_float32_matmul_precision("high")
     return args
 

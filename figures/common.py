@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +59,25 @@ def powers_of_two(axis: Any, ticks: Sequence[int]) -> None:
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log", base=2)
     axis.set_ticks(list(ticks), [str(tick) for tick in ticks])
     axis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+MODELS = {"base": "28M parameters", "tiny": "0.9M parameters", "bpe": "28M, 4,096 byte pairs"}
+
+
+def draw_models(
+    name: str, stem: str, draw: Callable[[Any, dict[str, Any], str], None], height: float
+) -> None:
+    """A panel for each model that has a result ``STEM_MODEL``, saved as ``name``.
+
+    Args:
+        name: Of the figure.
+        stem: Of the results.
+        draw: Fills the axes of a result; the last argument is what the model is called.
+        height: Inches.
+    """
+    documents = HERE.parent / "experiments" / "results"
+    models = [model for model in MODELS if (documents / f"{stem}_{model}.json").exists()]
+    figure, axes = plt.subplots(1, len(models), figsize=(4.6 * len(models), height), squeeze=False)
+    for model, panel in zip(models, axes[0], strict=True):
+        draw(panel, read_result(f"{stem}_{model}"), MODELS[model])
+    save(figure, name)

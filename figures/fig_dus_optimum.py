@@ -1,15 +1,14 @@
-"""DUS against the best ordered partition: optimal on chains that forget fast, not on others.
+"""DUS is the best of all partitions on chains that forget within a block, and seldom elsewhere.
 
 Reads ``experiments/results/dus_optimum.json``; writes ``fig_dus_optimum.{pdf,svg,png}``.
-Caption: loss by number of steps, exact, for order-1 chains of 32 positions: the least of all
-ordered partitions (optimum), DUS's order with its best sizes, DUS, and in as many steps the random
-order with its best sizes (expected over orders). The bytes of the bundled text as a chain are
-forgotten after few positions: DUS is optimal in its 5 steps, of which the last gains next to
-nothing. Where each of 8 symbols is kept with probability 0.99 (else drawn anew), and where a walk
-over 8 symbols turns at its walls, DUS loses 284 and 35 times as much as the optimum, which needs 3
-and 4 steps to be as good as DUS. Bottom right: 195 chains and rings of 32, 64 and 128 positions in
-DUS's own number of steps (5, 6 and 7); losses below 1e-6 nats are drawn there. All is exact: there
-are no bands.
+Caption: what DUS loses in its own number of steps (squares), and in as many steps DUS's order with
+its best sizes (crosses) and the best of all ordered partitions (dots). Left: laws of 6 to 12
+positions (the number stands behind the name), all partitions compared; right: order-1 chains and
+rings of 32 positions, whose optimum takes polynomial time; where laws are drawn, the mean over 10
+of them. Numbers at the right edges: DUS's steps, and the fewest in which a partition is as good as
+DUS (over the drawn laws, the least and the most). Where square and dot coincide, DUS is optimal.
+The left edge stands for 1e-6 nats or less. All is exact: there are no bands. A question that DUS
+(arXiv:2506.19037) leaves open; it has no such figure.
 """
 
 from __future__ import annotations
@@ -20,77 +19,75 @@ from typing import Any
 from common import label, plt, read_result, save
 
 LENGTH = 32
-NEGLIGIBLE = 0.01  # nats a block
 FLOOR = 1e-6  # nats a block
-CHAINS = {
-    "bigrams of text": "bytes of text",
-    "sticky 0.99, q=8": "symbols kept with probability 0.99",
-    "reflected walk, q=8": "walk between walls",
-}
-# Marker, its size, and where the label stands: number of steps, and offset in points.
+# Kind: marker, size, fill, colour.
 SERIES = {
-    "optimum": (".", 9, 3, (-46, -8)),
-    "DUS's order, best sizes": (".", 9, 2, (6, 6)),
-    "DUS": ("s", 8, 5, (9, -1)),
-    "random order": ("x", 7, 5, (8, -5)),
+    "dus": ("s", 5.5, "none", "C2"),
+    "dus_order": ("x", 4, "full", "0.4"),
+    "optimum": (".", 6, "full", "C0"),
 }
-# Families by the beginnings of their names.
-KINDS = {
-    "random, text": (("random", "bigrams"), "o"),
-    "symbols kept": (("sticky",), "s"),
-    "cycles and walks": (("cycle", "late cycle", "reflected walk"), "^"),
-    "Ising rings": (("Ising",), "D"),
-}
+# Names above the first law on the right, and where.
+NAMES = (
+    ("best partition", 1.6e-5, "optimum"),
+    ("its order, best sizes", 3e-2, "dus_order"),
+    ("DUS", 2.1, "dus"),
+)
 
 
-def draw_chain(axes: Any, row: dict[str, Any]) -> None:
-    """Loss by number of steps, and DUS."""
-    last, losses = row["dus_steps"], row["at_dus_steps"]
-    found = (
-        row["frontiers"]["optimum"][:last],
-        row["frontiers"]["dus_order"][:last],
-        [losses["dus"]],
-        [losses["random_order"]],
+def needed(row: dict[str, Any]) -> str:
+    """DUS's steps, and the fewest that are as good."""
+    steps = row["steps_as_good_as_dus"]
+    least, most = steps if isinstance(steps, list) else (steps["optimum"],) * 2
+    return f"{row['dus_steps']} \N{RIGHTWARDS ARROW} " + (
+        f"{least}" if least == most else f"{least}\N{EN DASH}{most}"
     )
-    for y, (name, (marker, size, steps, offset)) in zip(found, SERIES.items(), strict=True):
-        x = range(last - len(y) + 1, last + 1)
-        (line,) = axes.plot(x, y, marker=marker, markersize=size, fillstyle="none", mew=1.5)
-        label(axes, name, (steps, y[x.index(steps)]), offset, color=line.get_color())
-    axes.axhline(NEGLIGIBLE, color="0.4", linewidth=0.8)
-    label(axes, f"{NEGLIGIBLE} nats", (1, NEGLIGIBLE), (-4, 3), color="0.4")
-    axes.text(0.03, 0.05, CHAINS[row["law"]], transform=axes.transAxes)
-    axes.set_yscale("log")
-    axes.set_ylim(4e-6, 200)
-    axes.set_xlim(0.8, last + 1.7)
-    axes.set_xticks(range(1, last + 1))
-    axes.set_xlabel(f"steps for {row['length']} positions")
-    axes.set_ylabel("loss [nats per block]")
 
 
-def draw_all(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
-    """DUS against the optimum in as many steps."""
-    axes.axline((FLOOR, FLOOR), (1.0, 1.0), color="0.4", linewidth=0.8)
-    label(axes, "DUS is optimal", (1e-5, 1e-5), (8, -4), color="0.4")
-    for number, (name, (families, marker)) in enumerate(KINDS.items()):
-        found = [row["at_dus_steps"] for row in rows if row["law"].startswith(families)]
-        x, y = ([max(FLOOR, losses[of]) for losses in found] for of in ("optimum", "dus"))
-        axes.plot(x, y, marker, fillstyle="none", color=f"C{number}", label=name)
-    least = sum(row["at_dus_steps"]["dus"] <= FLOOR for row in rows)
-    label(axes, f"{least} of {len(rows)} laws", (FLOOR, FLOOR), (8, -5), color="0.4")
+def draw(axes: Any, rows: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
+    """One line a law, where DUS loses most at the top."""
+
+    def loss(row: dict[str, Any], kind: str) -> float:
+        return max(FLOOR, row["at_dus_steps"][kind])
+
+    ranked = sorted(zip(rows, names, strict=True), key=lambda pair: (loss(pair[0], "dus"), pair[1]))
+    for place, (row, _) in enumerate(ranked):
+        ends = [loss(row, kind) for kind in ("optimum", "dus")]
+        axes.plot(ends, [place, place], color="0.75", linewidth=0.8, linestyle="-", zorder=0)
+        axes.text(
+            1.005, place, needed(row), transform=axes.get_yaxis_transform(), fontsize=7, va="center"
+        )
+    for kind, (marker, size, fill, colour) in SERIES.items():
+        axes.plot(
+            [loss(row, kind) for row, _ in ranked],
+            range(len(ranked)),
+            marker,
+            markersize=size,
+            fillstyle=fill,
+            markeredgewidth=0.0 if marker == "." else 1.4,
+            color=colour,
+            clip_on=False,
+        )
+    axes.text(
+        1.005, len(ranked), "steps", transform=axes.get_yaxis_transform(), fontsize=7, color="0.4"
+    )
+    axes.set_yticks(range(len(ranked)), [name for _, name in ranked], fontsize=7)
     axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("optimum in as many steps [nats per block]")
-    axes.set_ylabel("DUS [nats per block]")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.1), fontsize=8)
+    axes.set_xlim(FLOOR, 6.0)
+    axes.set_ylim(-0.6, len(ranked) + 0.4)
+    axes.grid(visible=False, axis="y")
 
 
 def main() -> None:
-    rows = read_result("dus_optimum")["long"]
-    figure, axes = plt.subplots(2, 2, figsize=(7.6, 6.0))
-    for ax, law in zip(axes.flat[:-1], CHAINS, strict=True):
-        (row,) = (row for row in rows if row["law"] == law and row["length"] == LENGTH)
-        draw_chain(ax, row)
-    draw_all(axes.flat[-1], rows)
+    found = read_result("dus_optimum")
+    figure, (short, chains) = plt.subplots(1, 2, figsize=(9.2, 5.2))
+    rows = found["short"]
+    draw(short, rows, [f"{row['law']}, {row['length']}" for row in rows])
+    rows = [row for row in found["summary"] if row["length"] == LENGTH]
+    draw(chains, rows, [row["law"] for row in rows])
+    short.set_xlabel("loss, 6 to 12 positions [nats per block]")
+    chains.set_xlabel(f"loss, {LENGTH} positions [nats per block]")
+    for text, x, kind in NAMES:
+        label(chains, text, (x, len(rows) - 1), (0, 6), color=SERIES[kind][3], ha="center")
     save(figure, "fig_dus_optimum")
 
 
