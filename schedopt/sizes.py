@@ -122,9 +122,30 @@ def shared_sizes(name: str, length: int, steps: int) -> tuple[int, ...]:
     """
     if name not in MASKED_SHARES:
         raise UsageError(f"unknown sizes {name!r}; one of {', '.join(MASKED_SHARES)}")
+    return sizes_of_share(MASKED_SHARES[name], length, steps)
+
+
+def sizes_of_share(share: Callable[[Floats], Floats], length: int, steps: int) -> tuple[int, ...]:
+    """Step sizes that leave a given share of the positions masked, rounded as ``shared_sizes``.
+
+    Args:
+        share: From the share of steps made to that of masked positions; falls from 1 to 0.
+        length: Number of positions n.
+        steps: Number of steps k.
+
+    Returns:
+        k sizes that sum to n.
+
+    Raises:
+        UsageError: Not 1 <= k <= n.
+
+    Example:
+        >>> sizes_of_share(lambda r: (1.0 - r) ** 2, 8, 4)
+        (4, 2, 1, 1)
+    """
     _check_steps(length, steps)
     t = np.arange(steps + 1)
-    left = np.ceil(length * MASKED_SHARES[name](t / steps) - 0.5 - TIE)
+    left = np.ceil(length * share(t / steps) - 0.5 - TIE)
     # One position a step at least: ends rise by one, and leave one for each step to come.
     ends = np.maximum.accumulate(length - left - t) + t
     ends = np.minimum(ends, length - (steps - t))
