@@ -31,8 +31,12 @@ WITHOUT_GPU: dict[str, list[str]] = {
     "oracles": ["oracles.py"],
     "orders_chains": ["orders_chains.py"],
     "dus_optimum": ["dus_optimum.py"],
+    "geometry": ["geometry.py"],
+    "dus_ablation_laws": ["dus_ablation_laws.py", "--seeds", "12"],
     "scale": ["scale.py"],
     "riemann": ["riemann.py"],
+    "entropy_bound": ["entropy_bound.py"],
+    "permutations": ["permutations.py"],
     "guarantees": ["guarantees.py"],
     "hardness": ["hardness.py", "--n", "6", "--field", "7", "--probes", "1,2,5"],
 }
