@@ -1,4 +1,4 @@
-"""The factorial of DUS's ablation: orders, and ways to cut them into steps, at equal passes.
+"""What both ablations of DUS share; no script: orders, and ways to cut them, at equal passes.
 
 Each order is combined with each way to cut it. The orders are
 

@@ -1,7 +1,9 @@
-"""Loss of a heavy and a light model, and the KL between them, by how much is masked.
+"""Where a light model lags depends on the pair: its loss and KL(heavy || light), by what is masked.
 
-    python experiments/light_heavy.py --length 128 --windows 150 --passes 4096    # tiny, tiny-light
-    python experiments/light_heavy.py --model build/models/base --light build/models/light \
+    python experiments/light_heavy.py --length 128 --windows 300 --passes 4096    # tiny, tiny-light
+    python experiments/light_heavy.py --model build/models/base --light tiny --name base_tiny \\
+        --length 128 --windows 60 --passes 1024
+    python experiments/light_heavy.py --model build/models/base --light build/models/light \\
         --name base --device cuda --batch 256
 
 Whole windows of held-out text without a context, as in arXiv:2604.02340. One random order is drawn

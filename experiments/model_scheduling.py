@@ -1,8 +1,8 @@
-"""A heavy and a light model in one sampler: coarse segments, and the joint schedule.
+"""Light steps belong where the light model lags least: coarse segments, and the joint schedule.
 
-    python experiments/model_scheduling.py --length 128 --windows 64 --passes 4096 \
+    python experiments/model_scheduling.py --length 128 --windows 64 --passes 4096 \\
         --budgets 4 8 16 32                                                  # tiny, tiny-light
-    python experiments/model_scheduling.py --model build/models/base --light build/models/light \
+    python experiments/model_scheduling.py --model build/models/base --light build/models/light \\
         --name base --device cuda --batch 128
 
 Whole windows of held-out text without a context, as in arXiv:2604.02340. On one half of the

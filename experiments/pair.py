@@ -1,4 +1,4 @@
-"""What the studies of a heavy and a light model share: estimates, measures and their errors."""
+"""What the studies of a heavy and a light model share; no script: estimates, measures, errors."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Should steps grow or shrink? Profiles of step sizes at equal rounds, on a model.
+"""On text steps should not shrink, and distance matters more: profiles at equal rounds, on a model.
 
-    python experiments/profiles.py --windows 128
+    python experiments/profiles.py --windows 128 --passes 2048
     python experiments/profiles.py --model build/models/base --device cuda --windows 700 --batch 512
 
 128 bytes after 128 known ones. The random order takes 4, 8 or 16 steps whose sizes grow or fall as

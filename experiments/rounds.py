@@ -1,6 +1,6 @@
-"""All decoders on the plane of rounds and cost, on a model.
+"""No decoder is best at every number of rounds: all of them by rounds and cost, on a model.
 
-    python experiments/rounds.py --windows 56 --passes 1024
+    python experiments/rounds.py --windows 48 --passes 1024
     python experiments/rounds.py --model build/models/base --device cuda --windows 700 --batch 512
 
 128 bytes after 128 known ones. Sizes, and the dilated order's block length, are chosen on other

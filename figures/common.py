@@ -33,6 +33,7 @@ def save(figure: Any, name: str) -> None:
         ("png", {"Software": None}),
     ):
         figure.savefig(folder / f"{name}.{kind}", metadata=metadata)
+    plt.close(figure)
 
 
 def label(
@@ -64,6 +65,12 @@ def powers_of_two(axis: Any, ticks: Sequence[int]) -> None:
 MODELS = {"base": "28M parameters", "tiny": "0.9M parameters", "bpe": "28M, 4,096 byte pairs"}
 
 
+def models_of(stem: str) -> list[str]:
+    """The models that have a result ``STEM_MODEL``, in the order of ``MODELS``."""
+    results = HERE.parent / "experiments" / "results"
+    return [model for model in MODELS if (results / f"{stem}_{model}.json").exists()]
+
+
 def draw_models(
     name: str, stem: str, draw: Callable[[Any, dict[str, Any], str], None], height: float
 ) -> None:
@@ -75,8 +82,7 @@ def draw_models(
         draw: Fills the axes of a result; the last argument is what the model is called.
         height: Inches.
     """
-    documents = HERE.parent / "experiments" / "results"
-    models = [model for model in MODELS if (documents / f"{stem}_{model}.json").exists()]
+    models = models_of(stem)
     figure, axes = plt.subplots(1, len(models), figsize=(4.6 * len(models), height), squeeze=False)
     for model, panel in zip(models, axes[0], strict=True):
         draw(panel, read_result(f"{stem}_{model}"), MODELS[model])

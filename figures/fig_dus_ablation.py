@@ -1,4 +1,4 @@
-"""On text DUS's order is good and its doubling steps the worst cut; on fast chains the best one.
+"""On text DUS's order is good and its doubling steps the worst cut; on order-1 chains the best.
 
 Reads ``experiments/results/dus_ablation_laws.json`` and
 ``experiments/results/dus_ablation_{base,tiny}.json``, the first that is there; writes
@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from common import HERE, label, plt, read_result, save
+from common import MODELS, label, models_of, plt, read_result, save
 
-MODELS = {"base": "28M parameters", "tiny": "0.9M parameters"}
 ORDERS = ("dilated", "jittered", "random", "left to right", "best found")
 NAMES = {"jittered": "random dilation", "random": "random permutation"}
 # Sizes: marker, fill, colour, and how far above the middle of the row.
@@ -69,8 +68,7 @@ def draw_model(axes: Any, rows: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    results = HERE.parent / "experiments" / "results"
-    name = next(n for n in MODELS if (results / f"dus_ablation_{n}.json").exists())
+    name = models_of("dus_ablation")[0]
     model = read_result(f"dus_ablation_{name}")["models"][0]["rows"]
     laws = read_result("dus_ablation_laws")["rows"]
     figure, (first, second, text) = plt.subplots(1, 3, figsize=(9.2, 4.0), sharey=True)

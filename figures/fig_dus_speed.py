@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from common import HERE, band, label, plt, powers_of_two, read_result, save
+from common import MODELS, band, label, models_of, plt, powers_of_two, read_result, save
 
-MODELS = {"base": "28M parameters", "tiny": "0.9M parameters"}
 # Kind: name, marker, colour, line style, and where the label stands: block and offset in points.
 PLANS = {
     "dus": ("DUS", "s", "C2", "-.", 64, (8, -6)),
@@ -48,7 +47,7 @@ def draw_blocks(axes: Any, document: dict[str, Any]) -> None:
     speeds = [row["speedup"] for row in dus]
     axes.set_xticks(speeds, [f"{row['speedup']:.1f}\nB={row['block']}" for row in dus])
     axes.set_xlim(2.4, 24)
-    axes.set_xlabel(f"positions per forward pass, {MODELS[document['model']['name']]}")
+    axes.set_xlabel(f"positions per forward pass [count], {MODELS[document['model']['name']]}")
     axes.set_ylabel("sampler NLL [nats per byte]")
 
 
@@ -74,15 +73,13 @@ def draw_planners(axes: Any) -> None:
                 label(axes, MODELS["base"], (x[1], y[1]), (-74, -10), color="0.4")
     powers_of_two(axes.xaxis, (4, 8, 16, 32, 64))
     axes.set_ylim(bottom=0.94)
-    axes.set_xlabel("forward passes for 128 positions")
+    axes.set_xlabel("forward passes for 128 positions [count]")
     axes.set_ylabel("sampler NLL [nats per byte]")
 
 
 def main() -> None:
-    results = HERE.parent / "experiments" / "results"
-    name = next(n for n in MODELS if (results / f"dus_speed_{n}.json").exists())
     figure, (blocks, planners) = plt.subplots(1, 2, figsize=(9.2, 3.7))
-    draw_blocks(blocks, read_result(f"dus_speed_{name}"))
+    draw_blocks(blocks, read_result(f"dus_speed_{models_of('dus_speed')[0]}"))
     draw_planners(planners)
     save(figure, "fig_dus_speed")
 

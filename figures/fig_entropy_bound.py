@@ -6,7 +6,7 @@ is the KL of its sampler (theory, section 11.1; the two agree to rounding on all
 what the sum of the marginal entropies has above it (what DUS improves on). The dot is the least sum
 of any ordered partition with as many rounds. Left: laws of 6 to 12 positions (the number stands
 behind the name); right: order-1 chains of 32 and 64 positions. Numbers at the right edges: DUS's
-bound above the entropy, in per cent of the entropy. The left edge stands for 1e-5 nats or less. All
+bound above the entropy H, in per cent of it. The left edge stands for 1e-5 nats or less. All
 is exact: there are no bands. DUS (arXiv:2506.19037) states the bound and draws no such figure.
 """
 
@@ -67,7 +67,15 @@ def main() -> None:
     draw(tabled, [row for row in rows if row["length"] < 32])
     draw(chains, [row for row in rows if row["length"] >= 32])
     for axes, top in ((tabled, 23.2), (chains, 14.2)):
-        axes.text(1.005, top, "DUS", transform=axes.get_yaxis_transform(), fontsize=7, color="C2")
+        axes.text(
+            1.0,
+            top,
+            "DUS [% of H]",
+            ha="center",
+            fontsize=7,
+            color="C2",
+            transform=axes.get_yaxis_transform(),
+        )
     for text, x, colour in NAMES:
         label(chains, text, (x, 13.0), (0, 9), color=colour, ha="center")
     save(figure, "fig_entropy_bound")

@@ -31,7 +31,7 @@ def main() -> None:
         axes.hlines(row["ratio"], 2, 256, color=color, linewidth=0.7, linestyle="-")
         label(axes, words, (256, row["geometric_over_best"][-1]), offset, color=color)
     powers_of_two(axes.xaxis, row["steps"])
-    axes.set_xlabel("steps N")
+    axes.set_xlabel("steps N [count]")
     axes.set_ylabel("loss of geometric odds / least loss [1]")
     axes.set_xlim(1.7, 5000)
     axes.set_ylim(bottom=0.0)

@@ -29,7 +29,7 @@ LINES = {
         {"color": ORANGE, "linestyle": "--"},
     ),
     "theorem_8": ("recursion (Thm. 8)", 120, (-92, -6), {"color": RED, "linestyle": "-."}),
-    "theorem_6": ("spread (Thm. 6)", 3, (-30, -24), {"color": PURPLE, "linestyle": ":"}),
+    "theorem_6": ("spread (Thm. 6)", 3, (-38, -27), {"color": PURPLE, "linestyle": ":"}),
 }
 
 
@@ -70,7 +70,7 @@ def draw_convexity(axes: Any, document: dict[str, Any]) -> None:
 
 def main() -> None:
     document = read_result("permutations")
-    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.5))
+    figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), gridspec_kw={"wspace": 0.08})
     draw_losses(axes[0], document)
     draw_convexity(axes[1], document)
     for ax in axes:

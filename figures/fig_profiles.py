@@ -17,9 +17,8 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
-from common import HERE, label, plt, read_result, save
+from common import MODELS, label, models_of, plt, read_result, save
 
-MODELS = {"base": "28M parameters", "tiny": "0.9M parameters"}
 # Steps: colour, marker and line, and where the label stands on the right.
 STEPS = {4: ("#5790fc", "o", "-"), 8: ("#f89c20", "s", "--"), 16: ("#964a8b", "^", ":")}
 OTHERS = {
@@ -94,8 +93,7 @@ def _say(axes: Any, words: str) -> None:
 
 
 def main() -> None:
-    results = HERE.parent / "experiments" / "results"
-    name = next(name for name in MODELS if (results / f"profiles_{name}.json").exists())
+    name = models_of("profiles")[0]
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.7), width_ratios=(1.0, 1.35))
     draw_permutation(axes[0], read_result("permutations"))
     draw_model(axes[1], read_result(f"profiles_{name}"), MODELS[name])

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from common import HERE, label, plt, powers_of_two, read_result, save
+from common import MODELS, label, models_of, plt, powers_of_two, read_result, save
 
 LENGTH = 128
-MODELS = {"base": "28M parameters", "tiny": "0.9M parameters"}
 PLANNER_BLOCK = 32
 BLUE, ORANGE, RED, PURPLE, VIOLET = "#5790fc", "#f89c20", "#e42536", "#964a8b", "#7a21dd"
 GREY = "0.25"
@@ -45,16 +44,16 @@ FAMILIES = {
     "dilated, best sizes": Look(
         "dilated optimal", BLUE, "o", "-", "dilated, best block", 2, (-86, -16)
     ),
-    "DUS": Look("dus", PURPLE, "s", ":", "DUS", -1, (6, -6)),
+    "DUS": Look("dus", PURPLE, "s", ":", "DUS", -1, (6, -3)),
     "confidence": Look("confidence", RED, "^", "-"),
     "entropy": Look("entropy", RED, "v", "--", "confidence (dashed: entropy)", 0, (10, 5)),
-    "margin": Look("margin", PURPLE, "<", "-.", "margin", -1, (6, 4)),
+    "margin": Look("margin", PURPLE, "<", "-.", "margin", 2, (-23, -17)),
     "entropy bound": Look("eb", ORANGE, "s", "-", "entropy bound", -1, (-66, -4)),
     "threshold": Look("threshold", VIOLET, "D", "--", "threshold", 0, (-24, 9)),
     "KLASS": Look("klass", VIOLET, "x", "none", "KLASS", 0, (4, 4)),
     "entropy bound, spaced": Look("", ORANGE, "x", "none", "EB, spaced", 0, (-50, -10)),
     "confidence, spaced": Look("", RED, "x", "none", "confidence, spaced", 0, (-84, -4)),
-    "spaced profile": Look("", GREY, "+", ":", "spaced profile", -1, (-50, -16)),
+    "spaced profile": Look("", GREY, "+", ":", "spaced profile", 2, (-42, -27)),
 }
 
 
@@ -118,12 +117,10 @@ def draw(axes: Any, rows: list[dict[str, Any]], words: str) -> None:
 
 
 def main() -> None:
-    results = HERE.parent / "experiments" / "results"
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.2), sharey=True)
-    for ax, (name, words) in zip(axes, MODELS.items(), strict=True):
-        full = f"rounds_{name}"
-        source = full if (results / f"{full}.json").exists() else f"main_job_{name}"
-        draw(ax, read_result(source)["rows"], words)
+    for ax, name in zip(axes, ("base", "tiny"), strict=True):
+        stem = "rounds" if name in models_of("rounds") else "main_job"
+        draw(ax, read_result(f"{stem}_{name}")["rows"], MODELS[name])
     axes[0].set_ylim(2.0, 320)
     axes[0].set_yticks([2, 5, 10, 20, 50, 100, 200], ["2", "5", "10", "20", "50", "100", "200"])
     axes[0].set_ylabel("cost [nats per 128 bytes]")

@@ -39,8 +39,8 @@ STYLES = {
 NAMES = {
     "mean": "mean of all",
     "any steps": "any steps light",
-    "heavy, equal sizes": "fewer steps, all heavy",
-    "heavy, optimal sizes": "the same, optimal sizes",
+    "heavy, equal sizes": "fewer steps, all heavy, equal",
+    "heavy, optimal sizes": "fewer steps, all heavy, optimal",
     "joint": "sizes and models together",
 }
 

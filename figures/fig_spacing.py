@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from common import HERE, band, label, plt, powers_of_two, read_result, save
+from common import MODELS, band, label, models_of, plt, powers_of_two, read_result, save
 
-MODELS = {"base": "28M parameters", "tiny": "0.9M parameters"}
 # Planner: colour, marker.
 PLANNERS = {"EB": ("C0", "o"), "threshold": ("C2", "s"), "confidence": ("C3", "^")}
 # Panel, family: label, point (from the fewest passes) and offset in points.
@@ -69,12 +68,11 @@ def draw(axes: Any, document: dict[str, Any], block: int, model: str) -> None:
     axes.set_ylim(low - 0.05, low + 0.62)
     axes.set_xlim(3.8, 135)
     powers_of_two(axes.xaxis, (4, 8, 16, 32, 64, 128))
-    axes.set_xlabel(f"forward passes for 128 positions, blocks of {block}, {model}")
+    axes.set_xlabel(f"forward passes for 128 positions [count]\n{model}, blocks of {block}")
 
 
 def main() -> None:
-    results = HERE.parent / "experiments" / "results"
-    names = [name for name in MODELS if (results / f"dial_{name}.json").exists()]
+    names = models_of("dial")
     size = (9.2, 3.7 * len(names))
     figure, grid = plt.subplots(len(names), 2, figsize=size, sharey="row", squeeze=False)
     for name, panels in zip(names, grid, strict=True):

@@ -27,18 +27,19 @@ LAWS = {
     "worst for TC": ("#7c7c81", "-", "D"),
     "code with erasures": ("#e42536", "--", "x"),
 }
+BEHIND = {"facecolor": "w", "edgecolor": "none", "pad": 0.4, "alpha": 0.8}  # of words on lines
 # Where the words stand: steps, and offset in points.
 PLACES = {
     "rule": {
         "slow chain": (32, (4, 4)),
         "one-hot blocks": (4096, (5, -10)),
         "permutation": (16, (7, 2)),
-        "urn": (8, (-3, 5)),
+        "urn": (8, (6, 3)),
         "worst for TC": (8, (6, 0)),
         "code with erasures": (128, (-10, -14)),
     },
     "scaled_rule": {
-        "slow chain": (2048, (5, -5)),
+        "slow chain": (512, (2, -8)),
         "one-hot blocks": (256, (6, -8)),
         "permutation": (4096, (-60, 6)),
         "urn": (16, (-6, 9)),
@@ -51,7 +52,7 @@ PLACES = {
         "permutation": (8, (6, 1)),
         "urn": (8, (6, -3)),
         "worst for TC": (8, (6, 0)),
-        "code with erasures": (256, (6, -10)),
+        "code with erasures": (256, (-22, -20)),
     },
 }
 
@@ -68,7 +69,7 @@ def draw(axes: Any, rows: list[dict[str, Any]], value: str) -> None:
         y = ratios if value == "floor" else [max(LOW, 100.0 * (r - 1.0)) for r in ratios]
         axes.plot(steps, y, color=color, linestyle=style, marker=marker, markersize=3.5)
         at, offset = PLACES[value][name]
-        label(axes, name, (at, y[steps.index(at)]), offset, color=color)
+        label(axes, name, (at, y[steps.index(at)]), offset, color=color, bbox=BEHIND)
     powers_of_two(axes.xaxis, [2**i for i in (3, 6, 9, 12, 15)])
     axes.set_xlim(6, 2**17)
     axes.set_xlabel("steps [count]")

@@ -31,19 +31,13 @@ PLACES = {  # ratio, and offset in points
         "published_bound": (32.0, (-58, 6)),
         "published": (4.0, (-26, 7)),
         "our_bound": (128.0, (-62, -1)),
-        "ours": (8.0, (5, -9)),
-        "noisy repeated bit": (256.0, (5, -9)),
-        "chain": (128.0, (4, -8)),
-        "permutation": (32.0, (4, -9)),
+        "ours": (4.0, (-3, -13)),
     },
     "dtc": {
         "published_bound": (32.0, (-58, 6)),
         "published": (2.0, (-22, 8)),
         "our_bound": (128.0, (-62, -1)),
-        "ours": (4.0, (4, -9)),
-        "noisy repeated bit": (1024.0, (-10, -12)),
-        "chain": (1024.0, (-14, -14)),
-        "permutation": (64.0, (5, -8)),
+        "ours": (0.5, (-21, -3)),
     },
 }
 SHORT = {"noisy repeated bit": "bit", "chain": "chain", "permutation": "perm."}
@@ -60,9 +54,10 @@ def draw(axes: Any, rows: list[dict[str, Any]], scalar: str) -> None:
     for law in found[0]["curve_known"]:
         steps = [row["curve_known"][law] for row in found]
         axes.plot(ratios, steps, color="0.35", linestyle=":", linewidth=1.2)
-        write(axes, SHORT[law], ratios, steps, *places[law], color="0.35")
+        write(axes, SHORT[law], ratios, steps, ratios[-1], (4, -3), color="0.35")
     powers_of_two(axes.xaxis, [2**i for i in range(0, 11, 2)])
     powers_of_two(axes.yaxis, [2**i for i in range(0, 11, 2)])
+    axes.set_xlim(0.15, 5 * N)
     axes.set_ylim(0.85, 1.5 * N)
     axes.set_xlabel(f"{WORDS[scalar]} / eps [1]")
 
