@@ -37,11 +37,56 @@ from schedopt.models.families.causal import QWEN3
 from schedopt.models.families.llada import LLADA
 from schedopt.models.transformer import Transformer, TransformerConfig
 
-EOS_ID, MASK_ID, VOCAB_SIZE = 256, 257, 258
-START_ID = MASK_ID  # judges need no mask; theirs begins each window, wherever in a text it is cut
 WINDOW = 256  # bytes the models see at once
 HELD_OUT_SHARE = 0.05
 OVERLAP = 64  # a held-out window that shares this many bytes with training text is dropped
+HELD_OUT_ROWS = 2048  # of the last evaluation, at least: few windows are masked several times
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How many tokens there are, which ends a text, and which stands for an unknown one.
+
+    Judges need no mask; theirs begins each window, wherever in a text it is cut.
+    """
+
+    size: int
+    eos_id: int
+    mask_id: int
+
+
+BYTES = Vocabulary(258, eos_id=256, mask_id=257)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What a model learns from and is tested on, on its device.
+
+    Args:
+        train: Shape (T,), one stream of tokens.
+        held_out: Shape (N, L), windows.
+        token_bytes: Shape (V,), bytes that each token stands for.
+        about: Of the files.
+        tokenizer: ``tokenizer.json``; None where tokens are bytes.
+    """
+
+    train: Tensor
+    held_out: Tensor
+    token_bytes: Tensor
+    about: dict[str, object]
+    tokenizer: str | None
+
+    @classmethod
+    def read(cls, path: Path | str, device: torch.device) -> Corpus:
+        """What ``corpus`` has written, or ``train_claims.py tokenize``."""
+        parts = np.load(path)
+        return cls(
+            torch.from_numpy(parts["train"]).to(device),
+            torch.from_numpy(parts["held_out"].astype(np.int64)).to(device),
+            torch.from_numpy(parts.get("token_bytes", np.ones(BYTES.size))).to(device),
+            json.loads(str(parts["about"])),
+            str(parts["tokenizer"]) if "tokenizer" in parts else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -60,17 +105,20 @@ class Recipe:
     adam_lr: float = 3e-3
     weight_decay: float = 0.01
     causal: bool = False  # next byte from those before: a judge
+    vocabulary: Vocabulary = BYTES
+    most_steps: int | None = None  # where the clock allows as many
 
     def config(self) -> TransformerConfig:
         return TransformerConfig(
-            vocab_size=VOCAB_SIZE,
+            vocab_size=self.vocabulary.size,
             hidden_size=self.d_model,
             num_hidden_layers=self.n_layers,
             num_attention_heads=self.n_heads,
             num_key_value_heads=self.n_heads,
             head_dim=self.d_model // self.n_heads,
             intermediate_size=self.mlp_hidden_size,
-            max_position_embeddings=WINDOW + self.causal,  # the start token before a window
+            # The start token stands before a window.
+            max_position_embeddings=max(length for length, _ in self.windows) + self.causal,
             rope_theta=10000.0,
             rms_norm_eps=1e-5,
             rope_full_precision=not self.causal,
@@ -157,7 +205,10 @@ def join(files: dict[str, bytes]) -> NDArray[np.int16]:
     """All files in one stream of tokens, each followed by the end token."""
     parts: list[NDArray[np.int16]] = []
     for body in files.values():
-        parts += [np.frombuffer(body, np.uint8).astype(np.int16), np.array([EOS_ID], np.int16)]
+        parts += [
+            np.frombuffer(body, np.uint8).astype(np.int16),
+            np.array([BYTES.eos_id], np.int16),
+        ]
     return np.concatenate(parts)
 
 
@@ -274,50 +325,75 @@ def draw_masks(
     return scored | right, scored / counts[:, None]
 
 
-def after_start(tokens: Tensor) -> Tensor:
+def after_start(tokens: Tensor, start_id: int) -> Tensor:
     """What an autoregressive model reads to score windows: the start token, then all but the last.
 
     Shape (batch, length) to the same; row i scores token i.
     """
-    return torch.cat([torch.full_like(tokens[:, :1], START_ID), tokens[:, :-1]], dim=1)
+    return torch.cat([torch.full_like(tokens[:, :1], start_id), tokens[:, :-1]], dim=1)
 
 
 def held_out_bits(
-    network: Transformer, windows: Tensor, seed: int, causal: bool
+    network: Transformer,
+    recipe: Recipe,
+    windows: Tensor,
+    token_bytes: Tensor,
+    seed: int,
+    repeats: int = 1,
 ) -> tuple[float, float]:
     """Held-out bits per byte with its standard error over windows.
 
     Of a denoiser in any order, uniform over masked counts; of a judge from left to right, after
     the start token.
+
+    Args:
+        network: The model.
+        recipe: Its own.
+        windows: Shape (N, L), tokens.
+        token_bytes: Shape (V,), bytes that each token stands for.
+        seed: Of the masks.
+        repeats: How often each window is masked.
     """
     generator = torch.Generator(device=windows.device).manual_seed(seed)
+    widths = token_bytes[windows].sum(dim=1)
+    windows, mask_id = windows.repeat(repeats, 1), recipe.vocabulary.mask_id
     count, length = windows.shape
     strata = torch.randperm(count, generator=generator, device=windows.device)
     masked_counts = 1 + strata * length // count
     noise = torch.rand(count, length, generator=generator, device=windows.device)
     masked = noise.argsort(dim=1).argsort(dim=1) < masked_counts[:, None]
-    if causal:
+    if recipe.causal:
         masked = torch.ones_like(masked)
     means = []
     with torch.inference_mode(), torch.autocast(windows.device.type, torch.bfloat16):
         for tokens, hidden in zip(windows.split(256), masked.split(256), strict=True):
-            read = after_start(tokens) if causal else tokens.masked_fill(hidden, MASK_ID)
+            read = (
+                after_start(tokens, mask_id)
+                if recipe.causal
+                else tokens.masked_fill(hidden, mask_id)
+            )
             logits = network(read).float()
-            if not causal:
-                logits[..., MASK_ID] = -torch.inf
+            if not recipe.causal:
+                logits[..., mask_id] = -torch.inf
             nll = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
             means.append((nll * hidden).sum(1) / hidden.sum(1))
-    bits = torch.cat(means).double() / math.log(2.0)
-    return float(bits.mean()), float(bits.std() / len(bits) ** 0.5)
+    bits = torch.cat(means).double().view(repeats, -1).mean(0) * length / math.log(2.0)
+    a_byte = float(bits.mean() / widths.mean())
+    rest = (bits - a_byte * widths) / widths.mean()  # of a ratio of means
+    return a_byte, float(rest.std() / len(rest) ** 0.5)
 
 
 # ---------------------------------------------------------------- training
 
 
 def train_one(
-    recipe: Recipe, train: Tensor, windows: Tensor, seconds: float, seed: int, smoke: bool
+    recipe: Recipe, corpus: Corpus, seconds: float, seed: int, smoke: bool
 ) -> tuple[Transformer, dict[str, object]]:
-    device = train.device
+    """Train until the clock, or the number of steps, is over; the network and its record."""
+    train, device, mask_id = corpus.train, corpus.train.device, recipe.vocabulary.mask_id
+    longest = max(length for length, _ in recipe.windows)
+    windows = corpus.held_out.unflatten(1, (-1, longest)).flatten(0, 1)
+    windows = windows[:64] if smoke else windows
     started = time.monotonic()
     generator = torch.Generator(device=device).manual_seed(seed)
     network = build(recipe.config(), generator)
@@ -340,10 +416,11 @@ def train_one(
         starts = torch.randint(len(train) - length, (batch, 1), generator=generator, device=device)
         tokens = train[starts + torch.arange(length, device=device)].long()
         if recipe.causal:
-            read, weights = after_start(tokens), torch.full(tokens.shape, 1 / length, device=device)
+            read = after_start(tokens, mask_id)
+            weights = torch.full(tokens.shape, 1 / length, device=device)
         else:
             masked, weights = draw_masks(batch, length, generator, device)
-            read = tokens.masked_fill(masked, MASK_ID)
+            read = tokens.masked_fill(masked, mask_id)
         with torch.autocast(device.type, torch.bfloat16):
             logits = network(read)
         loss = weighted_nll(logits, tokens, weights)
@@ -354,17 +431,21 @@ def train_one(
             losses.append(float(running) / (1 if smoke else 50) / math.log(2.0))
             running.zero_()
             if step % 500 == 0:
-                held_out.append(held_out_bits(network, windows[::10][:512], 1, recipe.causal)[0])
+                some = windows[::10][:512]
+                held_out.append(held_out_bits(network, recipe, some, corpus.token_bytes, 1)[0])
                 print(
                     f"{recipe.name} step {step} {time.monotonic() - started:.0f} s "
                     f"train {losses[-1]:.3f} held-out {held_out[-1]:.3f} bits",
                     flush=True,
                 )
         progress = step / 3 if smoke else (time.monotonic() - started) / seconds
-    bits, stderr = held_out_bits(network, windows, 1, recipe.causal)
+        if recipe.most_steps is not None:
+            progress = max(progress, step / recipe.most_steps)
+    repeats = 1 if smoke else -(-HELD_OUT_ROWS // len(windows))
+    bits, stderr = held_out_bits(network, recipe, windows, corpus.token_bytes, 1, repeats)
     record: dict[str, object] = {
         "parameters": sum(p.numel() for p in network.parameters()),
-        "flops_per_256_byte_pass": network.flops(WINDOW),
+        f"flops_per_256_{'byte' if corpus.tokenizer is None else 'token'}_pass": network.flops(256),
         "steps": step,
         "tokens": step * recipe.batch_tokens,
         "seconds": round(time.monotonic() - started, 1),
@@ -379,7 +460,9 @@ def train_one(
     return network, record
 
 
-def published_config(config: TransformerConfig) -> dict[str, object]:
+def published_config(
+    config: TransformerConfig, vocabulary: Vocabulary = BYTES
+) -> dict[str, object]:
     """The config with the fields and fixed options that LLaDA, or for a judge Qwen3, publishes."""
     if config.attention_block == 1:
         return {
@@ -387,8 +470,8 @@ def published_config(config: TransformerConfig) -> dict[str, object]:
             "model_type": "qwen3",
             "attention_bias": config.qkv_bias,
             "attention_dropout": 0.0,
-            "bos_token_id": START_ID,
-            "eos_token_id": EOS_ID,
+            "bos_token_id": vocabulary.mask_id,
+            "eos_token_id": vocabulary.eos_id,
             "head_dim": config.head_dim,
             "hidden_act": "silu",
             "hidden_size": config.hidden_size,
@@ -420,20 +503,20 @@ def published_config(config: TransformerConfig) -> dict[str, object]:
         "block_type": "llama",
         "d_model": config.hidden_size,
         "embedding_size": config.vocab_size,
-        "eos_token_id": EOS_ID,
+        "eos_token_id": vocabulary.eos_id,
         "include_bias": False,
         "include_qkv_bias": False,
         "input_emb_norm": False,
         "layer_norm_type": "rms",
         "layer_norm_with_affine": True,
-        "mask_token_id": MASK_ID,
+        "mask_token_id": vocabulary.mask_id,
         "max_sequence_length": config.max_position_embeddings,
         "mlp_hidden_size": config.intermediate_size,
         "multi_query_attention": None,
         "n_heads": config.num_attention_heads,
         "n_kv_heads": config.num_key_value_heads,
         "n_layers": config.num_hidden_layers,
-        "pad_token_id": EOS_ID,
+        "pad_token_id": vocabulary.eos_id,
         "rms_norm_eps": config.rms_norm_eps,
         "rope": True,
         "rope_full_precision": True,
@@ -445,30 +528,36 @@ def published_config(config: TransformerConfig) -> dict[str, object]:
     }
 
 
+def train_into(
+    folder: Path, recipe: Recipe, corpus: Corpus, seconds: float, seed: int, smoke: bool
+) -> None:
+    """Train one model, and write its weights, config, tokenizer and record into a folder."""
+    network, record = train_one(recipe, corpus, seconds, seed, smoke)
+    record |= {
+        "corpus": corpus.about,
+        "machine": torch.cuda.get_device_name() if corpus.train.is_cuda else "cpu",
+        "torch": torch.__version__,
+    }
+    published = (QWEN3 if recipe.causal else LLADA).published
+    config = published_config(network.config, recipe.vocabulary)
+    save_model(folder, network, published, config, record)
+    kind = "ByteTokenizer" if corpus.tokenizer is None else "PreTrainedTokenizerFast"
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": kind})
+    if corpus.tokenizer is not None:
+        (folder / "tokenizer.json").write_text(corpus.tokenizer, encoding="utf-8")
+
+
 def train_all(args: argparse.Namespace) -> None:
     started = time.monotonic()
     torch.set_float32_matmul_precision("high")
-    corpus = np.load(args.corpus)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train = torch.from_numpy(corpus["train"]).to(device)
-    windows = torch.from_numpy(corpus["held_out"].astype(np.int64)).to(device)
-    if args.smoke:
-        windows = windows[:64]
+    corpus = Corpus.read(args.corpus, device)
     chosen = [r for r in RECIPES if not args.only or r.name in args.only.split(",")]
     # What is left of the clock is shared out as the recipes say; 5 % is kept for the evaluations.
     total = sum(r.share_of_time for r in chosen)
     for recipe in chosen:
         seconds = 0.95 * 60.0 * args.minutes * recipe.share_of_time / total
-        network, record = train_one(recipe, train, windows, seconds, args.seed, args.smoke)
-        record |= {
-            "corpus": json.loads(str(corpus["about"])),
-            "machine": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-            "torch": torch.__version__,
-        }
-        folder = Path(args.out) / recipe.name
-        published = (QWEN3 if recipe.causal else LLADA).published
-        save_model(folder, network, published, published_config(network.config), record)
-        write_json(folder / "tokenizer_config.json", {"tokenizer_class": "ByteTokenizer"})
+        train_into(Path(args.out) / recipe.name, recipe, corpus, seconds, args.seed, args.smoke)
     print(f"all trained in {time.monotonic() - started:.0f} s", flush=True)
 
 
