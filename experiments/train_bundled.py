@@ -623,8 +623,17 @@ def install(args: argparse.Namespace) -> None:
     results = root / "results" / "train_bundled.json"
     results.parent.mkdir(exist_ok=True)
     records = json.loads(results.read_text()) if results.exists() else {}
-    for path in sorted(Path(args.models).glob("*/training.json")):
-        records[path.parent.name] = json.loads(path.read_text())
+    for recipe in RECIPES:
+        path = Path(args.models) / recipe.name / "training.json"
+        if path.exists():
+            records[recipe.name] = json.loads(path.read_text())
+    trained = [records[recipe.name] for recipe in RECIPES if recipe.name in records]
+    records["provenance"] = {
+        "command": ["python", "experiments/train_bundled.py", "train"],
+        "machine": trained[0]["machine"],
+        "torch": trained[0]["torch"],
+        "seconds": round(sum(record["seconds"] for record in trained), 1),
+    }
     write_json(results, records)
 
 
