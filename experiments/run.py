@@ -107,6 +107,7 @@ def main() -> int:
     if not args.names:
         print("\nnot made again, since they need a GPU, other models or more time:")
         print(*origins(), sep="\n")
+        print("\nwaiting for a GPU: experiments/h200.sh")
     return 0 if all(ended_well) else 1
 
 
