@@ -12,11 +12,11 @@ python experiments/train_claims.py train --corpus build/corpus.npz --bpe build/c
   --out build/models --only base-1,light,bpe --minutes 9
 python experiments/train_claims.py train --corpus build/corpus.npz --out build/models \
   --only base-2,light-1,light-2 --minutes 8.5
-python experiments/train_chain.py --out build/models --seeds 0,1,2 --minutes 1.5 --size large
+python experiments/train_chain.py --out build/models/large --seeds 0,1,2 --minutes 1.5 --size large
 python experiments/train_claims.py record --models build/models
 
-# ---- known truth; light against heavy
-python experiments/known_truth.py --models build/models --seeds 0,1,2 --device cuda \
+# ---- known truth (instead of the small models' result); light against heavy
+python experiments/known_truth.py --models build/models/large --seeds 0,1,2 --device cuda \
   --samples 1024 --truth 4096 --passes 16384 --batch 512
 python experiments/light_heavy.py $BASE $LIGHT --batch 256 --passes 16384
 python experiments/model_scheduling.py $BASE $LIGHT --windows 280 --passes 16384 --batch 128 \

@@ -21,6 +21,7 @@ SURFACE = OrderSurface(np.triu(np.ones((3, 3))), Order("dilated"))
 RANDOM = UnmaskingSchedule(8, Order("random"), (3, 5))
 EVALUATION = {
     "format": "schedopt.evaluation",
+    "schema_version": 1,
     "judgement": "text",
     "unit": "nats per token",
     "length": 8,
@@ -110,6 +111,8 @@ def test_the_same_file_twice(here: Path) -> None:
         {"unit": None, "rows": [3]},
         {"judgement": "taste"},
         {"rows": []},
+        {"schema_version": 2},
+        {"rows": [{**EVALUATION["rows"][0], "nfe": 0}]},
     ],
 )
 def test_what_evaluate_never_printed(here: Path, change: dict[str, object]) -> None:

@@ -32,7 +32,7 @@ def test_a_figure_is_explained(name: str) -> None:
     about = ast.get_docstring(tree) or ""
     assert "Reads" in about
     assert "Caption:" in about
-    section = gallery()[name]
+    section = " ".join(gallery()[name].split())
     assert "![" in section
     assert f"({name}.png)" in section
     for part in ("**Message.**", "**Made by**", "**Against the published figure:**"):

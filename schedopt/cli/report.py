@@ -96,6 +96,8 @@ def _evaluation(name: str, result: Mapping[str, Any]) -> tuple[list[str], str]:
 
     try:
         rows = result["rows"]
+        if result["schema_version"] != 1 or not all(row["nfe"] > 0 for row in rows):
+            raise ValueError("another schema_version than 1, or no passes")
         judged = [row["judged"] for row in rows if "judged" in row]
         metric = next(key for key in METRICS if any(key in row for row in rows))
         with plot.drawing(2 if judged else 1) as (figure, axes):

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from schedopt.curve import InformationCurve, OrderSurface
-from schedopt.errors import MissingInputError
+from schedopt.errors import FormatError, MissingInputError
 from schedopt.files.atomic import write_atomic
 from schedopt.files.codec import FORMATS, MEASURES, File, decode, dumps, loads, parse_document
 from schedopt.files.formats import AnyFile, CurveFile, SchedoptFile, ScheduleFile, SurfaceFile
-from schedopt.files.strict import MAX_BYTES, RefusedError
+from schedopt.files.strict import MAX_BYTES, RefusedError, shown
 from schedopt.schedule import UnmaskingSchedule
 
 PathLike: TypeAlias = str | os.PathLike[str]
@@ -42,6 +42,10 @@ def load_or_document(path: PathLike, other: str) -> AnyFile | dict[str, Any]:
     document = parse_document(data, name=name)
     if isinstance(document, dict) and document.get("format") == other:
         return document
+    known = [kind.format for kind in FORMATS]
+    if isinstance(document, dict) and document.get("format") not in known:
+        problem = f"need one of {', '.join([*known, other])}, got {shown(document.get('format'))}"
+        raise FormatError(name, "$.format", problem)
     return loads(data, FORMATS, name=name)
 
 
