@@ -1,39 +1,57 @@
 """The dial from fixed to adaptive: where schedules, planners and what lies between them end up.
 
-    python experiments/dial.py --model tiny --name tiny --device cuda
-    python experiments/dial.py --model build/models/base --name base --device cuda
+    python experiments/dial.py --windows 240 --batch 256 --device cuda             # tiny
+    python experiments/dial.py --model build/models/base --batch 256 --device cuda
 
-128 bytes after 128 known ones, on the bundled held-out text. On some documents the surface of the
-dilated order is estimated and schedules are solved; on others all are measured: the schedules as
-they are, an entropy bound along their order with them as floor or cap or without, and planners
-that sort by confidence. The fixed front is the lower hull of the schedules of all block lengths
-over the logarithm of the passes, and ``against_fixed`` the difference to it at as many passes.
+128 tokens after 128 known ones, on the bundled held-out text. On some documents surfaces are
+estimated and schedules are solved; on others all are measured: the schedules as they are, an
+entropy bound along the dilated order with them as floor or cap or without, and planners that sort
+by confidence. The fixed front is the lower hull over the logarithm of the passes of the schedules
+of ``FIXED``, and ``against_fixed`` the difference to it at as many passes, with the jackknife's
+error over documents.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
-from common import write_result
+from common import parse_study, setting, study_parser, write_result
+from fronts import (
+    ABOUT,
+    DILATED,
+    LEFT,
+    LENGTH,
+    Floats,
+    front_at,
+    hull,
+    jackknifed,
+    load_study,
+    measure,
+    solve_budgets,
+    streams,
+)
 
-from schedopt.clusters import Measured, mean_over_documents
-from schedopt.data import Windows, load_windows
-from schedopt.estimators import estimate
-from schedopt.evaluation import SamplerScore, evaluate, match, score_row
-from schedopt.models import load_model
+from schedopt.evaluation import SamplerScore, match, score_row
 from schedopt.samplers import EntropyBound, GatedSchedule, Planner, SchedulePolicy, policy_for
 from schedopt.samplers.policies import Policy
-from schedopt.schedule import Order, UnmaskingSchedule
-from schedopt.solvers import solve_blocks
+from schedopt.schedule import UnmaskingSchedule
 
-LENGTH, CONTEXT = 128, 128
-DILATED = Order("dilated", base=2)
-BUDGETS = {128: (4, 6, 8, 12, 16, 24, 32, 64), 64: (16, 32, 64), 32: (32, 48, 64), 16: (64, 96)}
+# Fixed schedules: order, block length, and passes, by name.
+FIXED = {
+    "B=128": (DILATED, 128, (4, 6, 8, 12, 16, 24, 32, 64)),
+    "B=64": (DILATED, 64, (16, 32, 64)),
+    "B=32": (DILATED, 32, (32, 48, 64)),
+    "B=16": (DILATED, 16, (64, 96)),
+    "B=8": (DILATED, 8, (64, 96)),
+    "B=4": (DILATED, 4, (96,)),
+    "left to right": (LEFT, LENGTH, (96, 128)),
+    **{
+        f"streams of {block}": (streams(block), LENGTH, budgets)
+        for block, budgets in ((64, (64, 96)), (32, (32, 48)), (16, (16, 24)), (8, (8, 12)))
+    },
+}
 GAMMAS = (0.0, 0.3, 1.0, 2.0, 4.0, 8.0)  # nats; the dial
 FLOORS, CAPS, GATED = (16, 32), (8, 16), (8, 16)  # passes of the schedule that holds the bound
 GATE = 0.3  # of the DUS reference's README
@@ -67,30 +85,14 @@ SIZED = {
 }
 
 
-def schedules(args: argparse.Namespace, model: Any, windows: Windows) -> dict[tuple[int, int], Any]:
-    """The best schedule of the dilated order for each block length and number of passes."""
-    found = {}
-    for block, budgets in BUDGETS.items():
-        measure = estimate(
-            model,
-            windows,
-            order=DILATED,
-            block_length=block,
-            passes=args.passes,
-            seed=args.seed,
-            batch=args.batch,
-        ).measure
-        for budget in budgets:
-            solution = solve_blocks(measure, LENGTH // block, steps=budget)
-            found[block, budget] = solution.schedule
-    return found
-
-
-def dial(found: dict[tuple[int, int], UnmaskingSchedule]) -> dict[str, list[Policy]]:
+def dial(found: dict[tuple[str, int], UnmaskingSchedule]) -> dict[str, list[Policy]]:
     """All families of policies, the fixed schedules first."""
-    families: dict[str, list[Policy]] = {"fixed": []}
-    for (block, budget), schedule in found.items():
-        families["fixed"].append(SchedulePolicy(schedule, f"fixed:{budget},B={block}"))
+    families: dict[str, list[Policy]] = {
+        "fixed": [
+            SchedulePolicy(schedule, f"fixed:{budget},{name}")
+            for (name, budget), schedule in found.items()
+        ]
+    }
     for name, bounds in (("floor", FLOORS), ("cap", CAPS)):
         for k in bounds:
             families[f"{name} {k}, B=128"] = [
@@ -99,7 +101,7 @@ def dial(found: dict[tuple[int, int], UnmaskingSchedule]) -> dict[str, list[Poli
                     EntropyBound(gamma),
                     DILATED,
                     label=f"eb:{gamma:g},rank=dilated,{name}=optimal-{k}",
-                    **{name: found[128, k]},
+                    **{name: found["B=128", k]},
                 )
                 for gamma in GAMMAS[1:]
             ]
@@ -108,13 +110,13 @@ def dial(found: dict[tuple[int, int], UnmaskingSchedule]) -> dict[str, list[Poli
             32,
             EntropyBound(gamma),
             DILATED,
-            floor=found[32, 32],
+            floor=found["B=32", 32],
             label=f"eb:{gamma:g},rank=dilated,floor=optimal-32",
         )
         for gamma in GAMMAS[1:]
     ]
     families["fixed, gated"] = [
-        GatedSchedule(found[128, k], GATE, label=f"fixed:{k},gate={GATE}") for k in GATED
+        GatedSchedule(found["B=128", k], GATE, label=f"fixed:{k},gate={GATE}") for k in GATED
     ]
     for family, (block, spelling, points) in FREE.items():
         families[family] = [
@@ -125,93 +127,58 @@ def dial(found: dict[tuple[int, int], UnmaskingSchedule]) -> dict[str, list[Poli
     return families
 
 
-def front(scores: list[SamplerScore]) -> list[SamplerScore]:
-    """The fixed schedules on the lower hull of NLL over the logarithm of passes."""
-    hull: list[SamplerScore] = []
-    for score in sorted(scores, key=lambda s: (s.nfe, s.nll.value)):
-        while len(hull) > 1 and _above(hull[-2], hull[-1], score):
-            hull.pop()
-        if not hull or (score.nfe > hull[-1].nfe and score.nll.value < hull[-1].nll.value):
-            hull.append(score)
-    return hull
+def against(score: SamplerScore, fixed: list[SamplerScore]) -> dict[str, float | None]:
+    """NLL less that of the fixed front at as many passes; nothing below its passes."""
 
+    def beyond(costs: Floats, losses: Floats) -> float | None:
+        found = float(losses[0] - front_at(costs[0], costs[1:], losses[1:]))
+        return found if np.isfinite(found) else None
 
-def _above(a: SamplerScore, b: SamplerScore, c: SamplerScore) -> bool:
-    share = np.log(b.nfe / a.nfe) / np.log(c.nfe / a.nfe)
-    return b.nll.value >= a.nll.value + share * (c.nll.value - a.nll.value)
-
-
-def against(score: SamplerScore, hull: list[SamplerScore]) -> Measured | None:
-    """NLL less that of the fixed front at as many passes, paired; None below its passes."""
-    if score.nfe < hull[0].nfe:
-        return None
-    fixed = hull[-1].values  # with more passes than were measured, the last point stands
-    for a, b in pairwise(hull):
-        if a.nfe <= score.nfe <= b.nfe:
-            share = np.log(score.nfe / a.nfe) / np.log(b.nfe / a.nfe)
-            fixed = (1 - share) * a.values + share * b.values
-    return mean_over_documents(score.values - fixed, score.documents)
+    value, stderr = jackknifed(beyond, [score, *fixed])
+    return {} if value is None else {"against_fixed": value, "against_fixed_stderr": stderr}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="tiny")
-    parser.add_argument("--name", default="tiny")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--passes", type=int, default=8192, help="of each surface")
-    parser.add_argument("--windows", type=int, help="use only so many windows of the text")
-    parser.add_argument("--batch", type=int, default=128)
+    parser = study_parser(__doc__, batch=128)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="measure no longer")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parse_study(parser)
     started = time.monotonic()
-    torch.set_float32_matmul_precision("high")
-    model = load_model(args.model, device=args.device)
-    windows, about = load_windows(model, length=LENGTH, context=CONTEXT, limit=args.windows)
+    model, windows, about = load_study(args)
     chosen_on, measured_on = windows.split(0.5, seed=args.seed)
-    print(len(chosen_on), len(measured_on), flush=True)
-    found = schedules(args, model, chosen_on)
+    found: dict[tuple[str, int], Any] = {}
+    for name, (order, block, budgets) in FIXED.items():
+        solved = solve_budgets(model, chosen_on, order, block, budgets, args)
+        found |= {(name, k): solution.schedule for k, solution in solved.items()}
     print(f"solved after {time.monotonic() - started:.0f} s", flush=True)
 
     scores: dict[str, list[SamplerScore]] = {}
     for family, policies in dial(found).items():
-        for policy in policies:
-            if time.monotonic() - started > args.seconds:
-                continue
-            scores.setdefault(family, []).extend(
-                evaluate(model, measured_on, [policy], seed=args.seed, batch_size=args.batch)
-            )
-            row = scores[family][-1]
-            print(
-                f"{time.monotonic() - started:6.0f} s {family:26s} {row.sampler:36s}"
-                f"{row.nfe:7.1f} {row.nll.value:.4f} +- {row.nll.stderr:.4f}",
-                flush=True,
-            )
-    hull = front(scores["fixed"])
-    reference = next(s for s in hull if s.nfe >= 16)
+        if time.monotonic() - started <= args.seconds:
+            scores[family] = measure(model, measured_on, policies, args)
+    fixed = scores["fixed"]
+    passes, losses = np.array([(s.nfe, s.nll.value) for s in fixed]).T
+    corners = set(zip(*hull(passes, losses), strict=True))
+    on_front = sorted(
+        (s for s in fixed if (s.nfe, s.nll.value) in corners), key=lambda score: score.nfe
+    )
+    reference = next(s for s in on_front if s.nfe >= 16)
     rows = []
     for family, members in scores.items():
         for score in members:
-            row = {"family": family, **score_row(score, reference=reference)}
-            beyond = against(score, hull)
-            if beyond is not None:
-                row |= {"against_fixed": beyond.value, "against_fixed_stderr": beyond.stderr}
-            row["passes_of"] = {
-                "least": int(score.passes.sum(axis=1).min()),
-                "most": int(score.passes.sum(axis=1).max()),
-            }
-            rows.append(row | {"fixed_needs": match(score, hull).as_row()["baseline_nfe"]})
+            total = score.passes.sum(axis=1)
+            rows.append(
+                {"family": family, **score_row(score, reference=reference)}
+                | against(score, fixed)
+                | {"passes_of": {"least": int(total.min()), "most": int(total.max())}}
+                | {"fixed_needs": match(score, on_front).as_row()["baseline_nfe"]}
+            )
     write_result(
         f"dial_{args.name}",
         {
-            "about": f"{LENGTH} bytes after {CONTEXT}; nats per byte, sampler NLL at temperature 1",
-            "model": {**model.provenance, "name": args.name},
-            "data": about,
-            "windows": {"chosen": len(chosen_on), "measured": len(measured_on)},
-            "passes_per_estimate": args.passes,
-            "seed": args.seed,
+            "about": ABOUT,
+            **setting(args, model, about, chosen=chosen_on, measured=measured_on),
             "reference": reference.sampler,
-            "front": [score.sampler for score in hull],
+            "front": [score.sampler for score in on_front],
             "rows": rows,
         },
         started,

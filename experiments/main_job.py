@@ -1,11 +1,13 @@
 """The main job: predicted against measured loss, and all samplers at equal passes.
 
-    python experiments/main_job.py --model tiny --name tiny
-    python experiments/main_job.py --model build/models/base --name base --device cuda
+    python experiments/main_job.py --passes 16384 --batch 512 --device cuda        # tiny
+    python experiments/main_job.py --model build/models/base --windows 700 --passes 32768 \
+        --batch 512 --device cuda
 
-128 bytes after 128 known ones, on the bundled held-out text. Documents are split in three:
+128 tokens after 128 known ones, on the bundled held-out text. Documents are split in three:
 on the first part curves and surfaces are estimated and schedules solved; on the second the
-loss of each schedule is predicted; on the third everything is measured.
+loss of each schedule is measured, which predicts it for other documents; on the third everything
+is measured.
 """
 
 from __future__ import annotations
@@ -14,171 +16,141 @@ import argparse
 import time
 from typing import Any
 
-import torch
-from common import write_result
+from common import parse_study, setting, study_parser, write_result
+from fronts import ABOUT, DILATED, LEFT, LENGTH, RANDOM, load_study, measure, solve_budgets
 
-from schedopt.data import Windows, load_windows
-from schedopt.estimators import estimate
-from schedopt.evaluation import SamplerScore, evaluate, match, score_row, sequential_policy
-from schedopt.models import load_model
+from schedopt.clusters import Measured
+from schedopt.data import Windows
+from schedopt.evaluation import SamplerScore, match, score_row, sequential_policy
 from schedopt.samplers import SchedulePolicy, policy_for
-from schedopt.schedule import Order
-from schedopt.solvers import solve_blocks
+from schedopt.samplers.policies import Policy
 
-LENGTH, CONTEXT = 128, 128
 BUDGETS = (4, 8, 16, 32, 64)
 BLOCKS = (128, 64, 32, 16)
+ORDERS = ((RANDOM, LENGTH), *((DILATED, block) for block in BLOCKS))
+SIZED = ("random", "cosine", "dilated", "confidence", "entropy")
 PLANNER_BLOCK = 32  # of EB and threshold; Fast-dLLM's
 GAMMAS = (1.0, 0.3, 0.1, 0.02)
 TAUS = (0.5, 0.7, 0.9)
-DILATED, RANDOM, LEFT = Order("dilated", base=2), Order("random"), Order("left_to_right")
+# Families by name, each the beginning of its labels.
+FAMILIES = {
+    "random uniform": "random:",
+    "random cosine": "cosine:",
+    "random optimal": "random optimal",
+    "dilated uniform": "dilated:",
+    "dilated optimal, B=128": "dilated optimal, B=128",
+    "confidence": "confidence:",
+    "entropy": "entropy:",
+    "eb": "eb:",
+    "threshold": "threshold:",
+}
 
 
-def our_schedules(args: argparse.Namespace, model: Any, windows: Windows) -> dict[str, list[Any]]:
+def our_schedules(
+    args: argparse.Namespace, model: Any, windows: Windows
+) -> dict[str, SchedulePolicy]:
     """Optimal schedules of every order, block length and budget, from the first part."""
-    found: dict[str, list[Any]] = {}
-    for order, block in [(RANDOM, LENGTH), *((DILATED, b) for b in BLOCKS)]:
-        measure = estimate(
-            model, windows, order=order, block_length=block, passes=args.passes, seed=args.seed
-        ).measure
-        name = f"{order.name} optimal, B={block}"
-        for budget in BUDGETS:
-            if budget >= LENGTH // block:
-                solution = solve_blocks(measure, LENGTH // block, steps=budget)
-                found.setdefault(name, []).append((budget, solution))
+    found = {}
+    for order, block in ORDERS:
+        for k, solution in solve_budgets(model, windows, order, block, BUDGETS, args).items():
+            name = f"{order.name} optimal, B={block}:{k}"
+            found[name] = SchedulePolicy(solution.schedule, name)
     return found
 
 
+def planners() -> dict[str, Policy]:
+    """What ours are compared to, by spelling and number of passes."""
+    found = {
+        f"{name}:{k}": policy_for(name, block_length=LENGTH, steps=k)
+        for k in BUDGETS
+        for name in SIZED
+    }
+    spellings = {f"dus:{block}": LENGTH for block in BLOCKS}
+    spellings |= {f"eb:{gamma}": PLANNER_BLOCK for gamma in GAMMAS}
+    spellings |= {f"threshold:{tau}": PLANNER_BLOCK for tau in TAUS}
+    return found | {s: policy_for(s, block_length=block) for s, block in spellings.items()}
+
+
+def sequential_of(policy: SchedulePolicy) -> str:
+    return f"sequential {policy.schedule.order.name}, B={policy.block_length}"
+
+
+def own_row(policy: SchedulePolicy, row: dict[str, Any], predicted: Measured) -> dict[str, Any]:
+    """What the row of one of our schedules says beside the score."""
+    stderr = (predicted.stderr**2 + row["excess_stderr"] ** 2) ** 0.5
+    return row | {
+        "predicted_excess": predicted.value,
+        "predicted_excess_stderr": predicted.stderr,
+        "within_95": abs(row["excess"] - predicted.value) <= 1.96 * stderr,
+        "blocks": [
+            list(policy.schedule.sizes_of_block(b)) for b in range(LENGTH // policy.block_length)
+        ],
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="tiny")
-    parser.add_argument("--name", default="tiny")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--passes", type=int, default=32768)
-    parser.add_argument("--windows", type=int, help="use only so many windows of the text")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = parse_study(study_parser(__doc__, passes=32768))
     started = time.monotonic()
-    torch.set_float32_matmul_precision("high")
-    model = load_model(args.model, device=args.device)
-    windows, about = load_windows(model, length=LENGTH, context=CONTEXT, limit=args.windows)
+    model, windows, about = load_study(args)
     ours_on, measured_on = windows.split(0.5, seed=args.seed)
     chosen_on, predicted_on = ours_on.split(0.5, seed=args.seed)
-    print([len(w) for w in (chosen_on, predicted_on, measured_on)], flush=True)
+    parts = {"chosen": chosen_on, "predicted": predicted_on, "measured": measured_on}
+    print({name: len(part) for name, part in parts.items()}, flush=True)
 
-    found = our_schedules(args, model, chosen_on)
+    ours = our_schedules(args, model, chosen_on)
     print(f"solved after {time.monotonic() - started:.0f} s", flush=True)
-    ours: list[SchedulePolicy] = [
-        SchedulePolicy(solution.schedule, f"{name}:{budget}")
-        for name, solutions in found.items()
-        for budget, solution in solutions
-    ]
-    orders = [(RANDOM, LENGTH), *((DILATED, b) for b in BLOCKS), (LEFT, LENGTH)]
-    sequential = [sequential_policy(order, block) for order, block in orders]
+    sequential: dict[str, Policy] = {}
+    for order, block in (*ORDERS, (LEFT, LENGTH)):
+        policy = sequential_policy(order, block)
+        sequential[sequential_of(policy)] = policy
 
-    def key(policy: Any) -> tuple[str, int]:
-        return policy.schedule.order.name, policy.block_length
+    def measured(policies: dict[str, Policy], on: Windows) -> dict[str, SamplerScore]:
+        return dict(zip(policies, measure(model, on, list(policies.values()), args), strict=True))
 
-    predicted = evaluate(
-        model, predicted_on, [*ours, *sequential], seed=args.seed, batch_size=args.batch
-    )
-    reference = {key(p): s for p, s in zip(sequential, predicted[len(ours) :], strict=True)}
-    prediction = {
-        policy.label: score.minus(reference[key(policy)])
-        for policy, score in zip(ours, predicted, strict=False)
-    }
-    print(f"predicted after {time.monotonic() - started:.0f} s", flush=True)
-
-    planners: list[Any] = []
-    for budget in BUDGETS:
-        for name in ("random", "cosine", "dilated", "confidence", "entropy"):
-            planners.append(policy_for(name, block_length=LENGTH, steps=budget))
-    planners += [policy_for(f"dus:{b}", block_length=LENGTH) for b in BLOCKS]
-    planners += [policy_for(f"eb:{g}", block_length=PLANNER_BLOCK) for g in GAMMAS]
-    planners += [policy_for(f"threshold:{t}", block_length=PLANNER_BLOCK) for t in TAUS]
-    scores: list[SamplerScore] = []
-    for policy in [*ours, *sequential, *planners]:
-        scores += evaluate(model, measured_on, [policy], seed=args.seed, batch_size=args.batch)
-        row = scores[-1]
-        print(
-            f"{time.monotonic() - started:6.0f} s {row.sampler:28s} B={row.block_length:<4d}"
-            f"{row.nfe:7.1f} {row.nll.value:.4f} +- {row.nll.stderr:.4f}",
-            flush=True,
-        )
-    measured = dict(zip([*ours, *sequential, *planners], scores, strict=True))
+    before = measured({**ours, **sequential}, predicted_on)
+    scores = measured({**ours, **sequential, **planners()}, measured_on)
+    reference = scores[f"random optimal, B={LENGTH}:{BUDGETS[0]}"]
     rows = []
-    random_score = dict(zip(BUDGETS, scores[: len(BUDGETS)], strict=True))
-    for policy, score in measured.items():
-        is_ours = policy in ours
-        row = score_row(
-            score,
-            reference=random_score[BUDGETS[0]],
-            sequential=measured[sequential[[key(p) for p in sequential].index(key(policy))]]
-            if is_ours
-            else None,
-        )
-        if is_ours:
-            forecast = prediction[policy.label]
-            difference = row["excess"] - forecast.value
-            stderr = (forecast.stderr**2 + row["excess_stderr"] ** 2) ** 0.5
-            row |= {
-                "predicted_excess": forecast.value,
-                "predicted_excess_stderr": forecast.stderr,
-                "within_95": abs(difference) <= 1.96 * stderr,
-                "blocks": [
-                    list(policy.schedule.sizes_of_block(b))
-                    for b in range(LENGTH // policy.block_length)
-                ],
-            }
-        rows.append(row)
+    for name, score in scores.items():
+        if name not in ours:
+            rows.append(score_row(score, reference=reference))
+            continue
+        beside = sequential_of(ours[name])
+        row = score_row(score, reference=reference, sequential=scores[beside])
+        rows.append(own_row(ours[name], row, before[name].minus(before[beside])))
 
-    best = {}
-    for budget in BUDGETS:
-        choices = [p for p in ours if p.label.endswith(f":{budget}")]
-        best[budget] = min(choices, key=lambda p: measured[p].nll.value)
     families = {
-        "random uniform": [measured[p] for p in planners if p.label == "random"],
-        "random cosine": [measured[p] for p in planners if p.label == "cosine"],
-        "random optimal": [s for p, s in measured.items() if p.label.startswith("random optimal")],
-        "dilated uniform": [measured[p] for p in planners if p.label == "dilated"],
-        "dilated optimal, B=128": [
-            s for p, s in measured.items() if p.label.startswith("dilated optimal, B=128")
-        ],
-        "confidence": [measured[p] for p in planners if p.label == "confidence"],
-        "entropy": [measured[p] for p in planners if p.label == "entropy"],
-        "eb": [measured[p] for p in planners if p.label.startswith("eb")],
-        "threshold": [measured[p] for p in planners if p.label.startswith("threshold")],
+        family: [score for name, score in scores.items() if name.startswith(prefix)]
+        for family, prefix in FAMILIES.items()
     }
-    dus_matches = []
-    for block in BLOCKS:
-        score = next(measured[p] for p in planners if p.label == f"dus:{block}")
-        name = "dilated optimal, B=128"
-        dus_matches.append(
-            {"dus_block": block, "by": name, **match(score, families[name]).as_row()}
+    best = {
+        k: min(
+            (name for name in ours if name.endswith(f":{k}")),
+            key=lambda name: scores[name].nll.value,
         )
-    matches = [
-        {"budget": budget, "family": name, **match(measured[policy], family).as_row()}
-        for budget, policy in best.items()
-        for name, family in families.items()
-    ]
+        for k in BUDGETS
+    }
+    one_block = "dilated optimal, B=128"
     write_result(
         f"main_job_{args.name}",
         {
-            "about": f"{LENGTH} bytes after {CONTEXT}; nats per byte, sampler NLL at temperature 1",
-            "model": {**model.provenance, "name": args.name},
-            "data": about,
-            "windows": {
-                "chosen": len(chosen_on),
-                "predicted": len(predicted_on),
-                "measured": len(measured_on),
-            },
-            "passes_per_estimate": args.passes,
-            "seed": args.seed,
+            "about": ABOUT,
+            **setting(args, model, about, **parts),
             "rows": rows,
-            "best_by_budget": {str(b): p.label for b, p in best.items()},
-            "matches": matches,
-            "dus_matches": dus_matches,
+            "best_by_budget": {str(k): name for k, name in best.items()},
+            "matches": [
+                {"budget": k, "family": family, **match(scores[name], members).as_row()}
+                for k, name in best.items()
+                for family, members in families.items()
+            ],
+            "dus_matches": [
+                {
+                    "dus_block": block,
+                    "by": one_block,
+                    **match(scores[f"dus:{block}"], families[one_block]).as_row(),
+                }
+                for block in BLOCKS
+            ],
         },
         started,
     )

@@ -95,9 +95,7 @@ def _evaluation(name: str, result: Mapping[str, Any]) -> tuple[list[str], str]:
     from schedopt import plot
 
     try:
-        rows = result["rows"]
-        if result["schema_version"] != 1 or not all(row["nfe"] > 0 for row in rows):
-            raise ValueError("another schema_version than 1, or no passes")
+        rows = _rows(result)
         judged = [row["judged"] for row in rows if "judged" in row]
         metric = next(key for key in METRICS if any(key in row for row in rows))
         with plot.drawing(2 if judged else 1) as (figure, axes):
@@ -109,3 +107,10 @@ def _evaluation(name: str, result: Mapping[str, Any]) -> tuple[list[str], str]:
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         problem = f"need what schedopt evaluate --json prints, got {error!r}"
         raise FormatError(name, "$", problem) from error
+
+
+def _rows(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rows: list[Mapping[str, Any]] = result["rows"]
+    if result["schema_version"] != 1 or not all(row["nfe"] > 0 for row in rows):
+        raise ValueError("another schema_version than 1, or no passes")
+    return rows
