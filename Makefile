@@ -1,7 +1,7 @@
 # make demo      the main job on the bundled model, into demo/
 # make test      what CI runs: ruff, mypy, the tests
 # make figures   all figures again, from the committed results
-# make experiments   again the results that need no GPU (half an hour), and what made the others
+# make experiments   again the results that need no GPU (half an hour at most), and what made the others
 #
 # All set everything up first, on a machine with Python >= 3.11 and git; a second time nothing
 # is installed again, and the demo makes only what its sources have changed.

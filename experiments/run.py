@@ -1,6 +1,6 @@
 """Rerun the experiments that need no GPU, and say of the others which command made them where.
 
-    python experiments/run.py                     # all: half an hour on two cores
+    python experiments/run.py                     # all: a quarter of an hour on two idle cores
     python experiments/run.py guarantees oracles  # these
 
 Each script runs in a process of its own, on one thread, ``--jobs`` of them at a time. Afterwards
