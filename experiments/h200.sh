@@ -36,3 +36,13 @@ python experiments/dus_speed.py $BASE --windows 700 --passes 16384 --batch 256
 python experiments/dus_ablation.py $BASE --windows 700 --passes 16384 --batch 256 --budgets 7 8 16
 python experiments/dus_ablation.py --model build/models/base build/models/base-1 build/models/base-2 \
   --name seeds --device cuda --windows 700 --passes 16384 --batch 256
+
+# ---- claims 1 and 2, on bytes and on a byte-pair vocabulary
+for MODEL in base bpe; do
+  ON="--model build/models/$MODEL --name $MODEL --device cuda"
+  python experiments/slope.py $ON --windows 700 --passes 16384 --batch 512
+  python experiments/ratios.py $ON --windows 700 --passes 16384 --batch 256
+  python experiments/matched_entropy.py $ON --judge build/models/judge --prompts 256 \
+    --passes 16384 --batch 256
+done
+python experiments/dial.py $BASE --windows 240 --batch 256

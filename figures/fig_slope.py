@@ -7,8 +7,10 @@ odd sizes for several budgets in six orders: measured with the sampler on one ha
 against the sum over the schedule's steps of costs that were measured on other documents (sizes
 are from third ones). Bars are 95 % intervals over documents; the line is measured = predicted. The
 slope is that of a line through the origin with errors in both, and its error the jackknife's over
-the documents of both parts, which the points share. Points below the least shown are left out of
-the drawing, not of the fit.
+the documents of both parts, which the points share. Predictions from the smooth curve or surface
+that ``estimate`` fits by default are in the result, not drawn: on the 0.9M model their slope is as
+good, but only 28 of 38 are within 95 %, as their errors leave out the bias of the fit. Points below
+the least shown are left out of the drawing, not of the fit.
 """
 
 from __future__ import annotations
